@@ -1,0 +1,28 @@
+"""The one source of the current time, so that time rules can be tested at their boundaries (X038)."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+
+
+class Clock(Protocol):
+    """Anything that tells the time."""
+
+    def now(self) -> datetime:
+        """Return the current instant as an aware UTC datetime."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the current instant as an aware UTC datetime."""
+        return datetime.now(UTC)
+
+
+def render_seconds(moment: datetime) -> str:
+    """Render an instant as `2025-11-08T10:00:00Z`, the form of families 000 and 002 (K06)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,37 @@
+"""The model roles that nodes ask for, never a model's name (X025)."""
+
+from typing import Final, Literal, get_args
+
+Role = Literal[
+    "transcribe",
+    "scene",
+    "strategy",
+    "fuse",
+    "image",
+    "fast",
+    "deep",
+    "interpret",
+    "diary",
+    "activity",
+    "ltm",
+    "reply",
+    "summary",
+    "intent",
+    "planning",
+    "analysis",
+    "content_generation",
+    "evaluation",
+    "narrative",
+]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+# The steps of deep chat use the deep model unless they are given one of their own.
+FALLBACK_ROLE: Final[dict[Role, Role]] = {
+    "intent": "deep",
+    "planning": "deep",
+    "analysis": "deep",
+    "content_generation": "deep",
+    "evaluation": "deep",
+    "narrative": "deep",
+}

@@ -1,0 +1,130 @@
+"""Configuration from the environment and `.env`, read once; `.env.example` lists every name."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from core.roles import FALLBACK_ROLE, ROLES, Role
+
+OFFLINE: Final = "offline"
+_LIMIT_SUFFIXES: Final = {
+    "_TIMEOUT_SECONDS": "timeout_seconds",
+    "_TEMPERATURE": "temperature",
+    "_MAX_TOKENS": "max_tokens",
+}
+_NOT_A_ROLE: Final = frozenset({"MODEL_DEFAULT", "MODEL_MAX_ATTEMPTS", "MODEL_TIMEOUT_SECONDS"})
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message names the variable and what is wrong with it."""
+
+
+class RoleSettings(BaseModel):
+    """What the environment says about one role; None means the role's own default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None
+    timeout_seconds: float | None = Field(None, gt=0)
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_tokens: int | None = Field(None, gt=0)
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaList = Annotated[list[str], BeforeValidator(_split_commas)]
+
+
+class Settings(BaseModel):
+    """All settings. Fields are named as their variable in lower case."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    env: Literal["development", "test", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    data_dir: Path = Path(".colloquy")
+    config: Path = Field(Path("langgraph.json"), validation_alias="COLLOQUY_CONFIG")
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "DB_URL"))
+
+    model_default: str = OFFLINE
+    model_timeout_seconds: float | None = Field(None, gt=0)
+    model_max_attempts: int = Field(3, ge=1, le=10)
+    roles: dict[Role, RoleSettings] = Field(default_factory=dict)
+    google_api_key: SecretStr | None = None
+    google_gemini_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    dashscope_api_key: SecretStr | None = None
+    dashscope_base_url: str = "https://dashscope.aliyuncs.com/compatible-mode/v1"
+
+    summary_timeout_seconds: float = Field(5.0, gt=0)
+    worker_concurrency: int = Field(200, ge=1)
+    max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    cors_origins: CommaList = Field(default_factory=list)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] | None = None
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> "Settings":
+        """Read the environment, and `.env` for what the environment does not set.
+
+        Raises:
+            SettingsError: a value cannot be used, or a `MODEL_…` name is no role's.
+        """
+        found = {k: v for k, v in dotenv_values(dotenv).items() if v is not None} if dotenv else {}
+        found.update(os.environ if environ is None else environ)
+        # An empty value means unset: `.env` files and container manifests often carry empty lines.
+        known = {name: value for name, value in found.items() if value != ""}
+        try:
+            return cls.model_validate(_by_field(known) | {"roles": _role_settings(known)})
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+    def role(self, role: Role) -> RoleSettings:
+        """Return what is set for a role; a step of deep chat inherits what `deep` sets (X025)."""
+        own = self.roles.get(role, RoleSettings())
+        fallback = FALLBACK_ROLE.get(role)
+        if fallback is None:
+            return own
+        inherited = self.roles.get(fallback, RoleSettings())
+        return inherited.model_copy(update=own.model_dump(exclude_none=True))
+
+
+def _by_field(environ: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        match field.validation_alias:
+            case None if name.upper() in environ:
+                fields[name] = environ[name.upper()]
+            case str(alias) if alias in environ:
+                fields[alias] = environ[alias]
+            case AliasChoices(choices=choices):
+                fields |= {str(alias): environ[str(alias)] for alias in choices if alias in environ}
+    return fields
+
+
+def _role_settings(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    roles: dict[str, dict[str, str]] = {}
+    for name, value in environ.items():
+        if not name.startswith("MODEL_") or name in _NOT_A_ROLE:
+            continue
+        suffix = next((suffix for suffix in _LIMIT_SUFFIXES if name.endswith(suffix)), "")
+        role = name.removeprefix("MODEL_").removesuffix(suffix).lower()
+        if role not in ROLES:
+            raise SettingsError(f"{name}: there is no role '{role}'; the roles are {', '.join(ROLES)}")
+        roles.setdefault(role, {})[_LIMIT_SUFFIXES.get(suffix, "model")] = value
+    return roles
+
+
+def _explain(error: ValidationError) -> str:
+    # Only the name and the rule: the value may be a secret.
+    return "; ".join(
+        f"{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
+    )
