@@ -1,0 +1,68 @@
+"""The process's connections: one psycopg pool for the run engine, one SQLAlchemy engine for the families."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from db.url import for_psycopg, for_sqlalchemy, search_path_option
+
+Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+
+
+async def _autocommit(connection: AsyncConnection[DictRow]) -> None:
+    # Not among `kwargs`: procrastinate adds its own when it makes its listener's connection from them.
+    await connection.set_autocommit(True)
+
+
+class Database:
+    """Connections to one PostgreSQL database.
+
+    A transaction or a pooled connection is never held across a model call, a tool call or a stream.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        self.url = for_psycopg(url)
+        self.pool: Pool = AsyncConnectionPool(
+            self.url,
+            kwargs={"row_factory": dict_row, "options": search_path_option()},
+            configure=_autocommit,
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            # A connection that the server closed (a restart) is replaced, not handed out.
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._engine = create_async_engine(
+            for_sqlalchemy(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            # What statements carry is personal: it stays out of error messages, and so out of logs.
+            hide_parameters=True,
+            connect_args={"options": search_path_option()},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def open(self) -> None:
+        """Open the pools; waits for the first connection."""
+        await self.pool.open(wait=True, timeout=30)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.pool.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose transaction commits at the end of the block, or rolls back on an error."""
+        async with self._sessions.begin() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the server for one row; raises when it does not answer."""
+        async with self.pool.connection(timeout=2) as connection:
+            await connection.execute("SELECT 1")

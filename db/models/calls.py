@@ -1,0 +1,76 @@
+"""Voice calls (seed 002). The tables stand in schema `public`, as the seed's DDL says (K17)."""
+
+import enum
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, Enum, ForeignKey, Index, Integer, String, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base
+
+_NEW_ID = text("gen_random_uuid()")
+
+
+class HangupReason(enum.StrEnum):
+    """Why a call ended (C001)."""
+
+    user = "user"
+    ai = "ai"
+    timeout = "timeout"
+    silence = "silence"
+    error = "error"
+
+
+class Agent(Base):
+    """A voice agent that takes calls; without a user it is shared by all (G23)."""
+
+    __tablename__ = "agents"
+    __table_args__ = (Index("idx_agents_user_id", "user_id"), {"schema": "public"})
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_NEW_ID)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    type: Mapped[str] = mapped_column(String(50), server_default="voice")
+    system_prompt: Mapped[str | None] = mapped_column(Text)
+    greeting: Mapped[str | None] = mapped_column(Text)
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    is_active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CallRecord(Base):
+    """One voice call (C002–C006). `summary_thread_id` is ours: the engine's thread of its summaries (K17)."""
+
+    __tablename__ = "call_records"
+    __table_args__ = (
+        Index("idx_call_records_user_id", "user_id"),
+        Index("idx_call_records_agent_id", "agent_id"),
+        Index("idx_call_records_start_time", text("start_time DESC")),
+        # The lists: W24; the id makes the order of equal start times stable from page to page.
+        Index("idx_call_records_user_start", "user_id", text("start_time DESC"), text("id DESC")),
+        Index("idx_call_records_user_agent_start", "user_id", "agent_id", text("start_time DESC"), text("id DESC")),
+        {"schema": "public"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_NEW_ID)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("public.agents.id"))
+    caller_name: Mapped[str | None] = mapped_column(String(255))
+    caller_phone: Mapped[str | None] = mapped_column(String(50))
+    caller_app: Mapped[str | None] = mapped_column(String(50))
+    start_time: Mapped[datetime]
+    end_time: Mapped[datetime | None]
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    hangup_reason: Mapped[HangupReason | None] = mapped_column(
+        Enum(HangupReason, name="call_hangup_reason", schema="public", create_type=False)
+    )
+    messages: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    summary: Mapped[str | None] = mapped_column(Text)
+    # `metadata` is the declarative base's own attribute.
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    summary_thread_id: Mapped[UUID | None]

@@ -1,0 +1,119 @@
+"""The run engine's own tables: threads, runs, their events, the processes that execute them, model usage."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, Text, func, text
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base
+
+_OWNER = "auth.users.id"
+_EMPTY = text("'{}'::jsonb")
+_ZERO = text("0")
+
+
+class Thread(Base):
+    """A conversation of one owner with one workflow. `fence` rises with each claim of a run on it."""
+
+    __tablename__ = "threads"
+    __table_args__ = (
+        CheckConstraint("status IN ('idle', 'busy', 'interrupted', 'error')", name="threads_status_known"),
+        Index("threads_owner_updated", "owner_id", text("updated_at DESC")),
+        {"schema": "platform"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
+    workflow: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default="idle")
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=_EMPTY)
+    interrupts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
+    fence: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Run(Base):
+    """One execution of a workflow on a thread. This row is the truth; jobs are only wake-ups."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('pending', 'running', 'success', 'error', 'interrupted')", name="runs_status_known"
+        ),
+        Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
+        Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
+        Index("runs_thread_created", "thread_id", text("created_at DESC")),
+        Index("runs_owner", "owner_id"),
+        {"schema": "platform"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    thread_id: Mapped[UUID] = mapped_column(ForeignKey("platform.threads.id", ondelete="CASCADE"))
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
+    workflow: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default="pending")
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    base_checkpoint_id: Mapped[str | None] = mapped_column(Text)
+    fence: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    attempt: Mapped[int] = mapped_column(Integer, server_default=_ZERO)
+    worker_id: Mapped[UUID | None]
+    cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
+    output: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    error_status: Mapped[int | None] = mapped_column(Integer)
+    error_code: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class RunEvent(Base):
+    """One event of a run's stream; its public id is `<fence>-<seq>`, with one writer a fence."""
+
+    __tablename__ = "run_events"
+    __table_args__ = {"schema": "platform"}  # noqa: RUF012 - SQLAlchemy's own form
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("platform.runs.id", ondelete="CASCADE"), primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True)
+    event: Mapped[str] = mapped_column(Text)
+    # json, not jsonb: kept as it was written, and cheaper to write.
+    data: Mapped[Any] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Worker(Base):
+    """A process that executes runs; one that is not seen for a while is dead, and its runs start again."""
+
+    __tablename__ = "workers"
+    __table_args__ = {"schema": "platform"}  # noqa: RUF012 - SQLAlchemy's own form
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Usage(Base):
+    """One model call of a run: who, which role, which model, how many tokens, how long (X025)."""
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index("usage_user_created", "user_id", text("created_at DESC")),
+        Index("usage_run", "run_id"),
+        {"schema": "platform"},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    run_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform.runs.id", ondelete="SET NULL"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    input_tokens: Mapped[int] = mapped_column(Integer)
+    output_tokens: Mapped[int] = mapped_column(Integer)
+    latency_ms: Mapped[int] = mapped_column(Integer)
+    failed: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,33 @@
+import asyncio
+import os
+from collections.abc import Iterator
+
+# Before LangGraph is imported anywhere (X023).
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+os.environ["LANGSMITH_TRACING"] = "false"
+
+import pytest
+
+from core import logging
+from server.database import migrate
+from tests.kit import database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> None:
+    logging.configure("debug", "json")
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for the whole session, with a migrated template."""
+    with database.running_server(tmp_path_factory.mktemp("postgres") / "pg") as url:
+        asyncio.run(migrate(database.create(url, database.TEMPLATE)))
+        yield url
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    with database.copied(server_url) as url:
+        yield url
