@@ -1,0 +1,75 @@
+"""Chat models by role (X025)."""
+
+import asyncio
+
+from langchain_core.language_models import BaseChatModel
+
+from core.roles import ROLES, Role
+from core.settings import OFFLINE, Settings
+from providers import vendors
+from providers.limits import limits_of
+from providers.offline.model import OfflineChatModel
+from providers.vendors import ModelName
+
+ROLE_KEY = "colloquy_role"
+MODEL_KEY = "colloquy_model"
+
+
+class Models:
+    """The models that the settings name, made when a role is first asked for.
+
+    Raises:
+        SettingsError: a model's name cannot be used, or its provider's key is missing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._names = {role: self._named(role) for role in ROLES}
+        self._models: dict[Role, asyncio.Task[BaseChatModel]] = {}
+
+    def _named(self, role: Role) -> ModelName:
+        chosen = self._settings.role(role).model
+        variable = f"MODEL_{role.upper()}" if chosen else "MODEL_DEFAULT"
+        name = ModelName.parse(chosen or self._settings.model_default, variable)
+        vendors.check(name, self._settings, variable)
+        return name
+
+    @property
+    def max_attempts(self) -> int:
+        """How often one model call may be tried in all."""
+        return self._settings.model_max_attempts
+
+    def name(self, role: Role) -> str:
+        """Return the name of the model behind a role: `provider:model` or `offline`."""
+        return str(self._names[role])
+
+    def describe(self) -> dict[str, str]:
+        """Return the name of the model behind each role."""
+        return {role: self.name(role) for role in ROLES}
+
+    async def chat(self, role: Role) -> BaseChatModel:
+        """Return the role's model with its limits set; made once, however many ask at once."""
+        if role not in self._models:
+            self._models[role] = asyncio.create_task(asyncio.to_thread(self._build, role))
+        # Shielded: who is cancelled while it is made must not take it from the others.
+        return await asyncio.shield(self._models[role])
+
+    def _build(self, role: Role) -> BaseChatModel:
+        name = self._names[role]
+        metadata = {ROLE_KEY: role, MODEL_KEY: str(name)}
+        if name.provider == OFFLINE:
+            return OfflineChatModel(role=role, metadata=metadata)
+        return vendors.build(name, limits_of(role, self._settings), self._settings, metadata)
+
+    async def aclose(self) -> None:
+        """Close the clients' connections."""
+        for task in self._models.values():
+            await _close(await task)
+        self._models.clear()
+
+
+async def _close(model: BaseChatModel) -> None:
+    # Gemini's model closes its client, OpenAI's leaves that to whoever made it.
+    for closable in (model, getattr(model, "http_async_client", None)):
+        if (close := getattr(closable, "aclose", None)) is not None:
+            await close()
