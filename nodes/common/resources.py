@@ -47,7 +47,7 @@ class Resources:
         """Return what was bound for `kind`; where nothing was, one shared `in_memory()` for this process."""
         if kind in self.repositories:
             return cast(T, self.repositories[kind])
-        return _shared(in_memory)
+        return cast(T, _shared(in_memory))
 
 
 @cache

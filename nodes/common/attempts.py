@@ -1,0 +1,103 @@
+"""The one retry policy for model calls (X027): no client and no node retries by itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from core.errors import ModelFailed
+from core.roles import Role
+from nodes.common.resources import resources
+from providers.failures import is_model_error, is_retryable, retry_after
+
+log = structlog.get_logger(__name__)
+
+_BACKOFF: Final = wait_exponential_jitter(initial=0.2, max=2, jitter=0.2)
+# A vendor may ask for minutes; nobody who talks to us waits that long.
+_LONGEST_WAIT: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered, and the tokens of the request and the answer together (0 where it did not say)."""
+
+    text: str
+    total_tokens: int
+
+
+@dataclass
+class _Call:
+    """One call of a model and its attempts so far."""
+
+    role: Role
+    model: BaseChatModel
+    messages: Sequence[BaseMessage]
+    on_text: Callable[[str], None] | None
+    on_restart: Callable[[], None] | None
+    attempts: int = 0
+    told: bool = False
+
+    async def attempt(self) -> Answer:
+        self.attempts += 1
+        if self.told and self.on_restart is not None:
+            self.on_restart()
+        self.told = False
+        try:
+            message = await (self._whole() if self.on_text is None else self._streamed(self.on_text))
+        except Exception as error:
+            log.warning("model_attempt_failed", role=self.role, attempt=self.attempts, error=type(error).__name__)
+            raise
+        return Answer(str(message.text), message.usage_metadata["total_tokens"] if message.usage_metadata else 0)
+
+    async def _whole(self) -> AIMessage:
+        return await self.model.ainvoke(list(self.messages))
+
+    async def _streamed(self, on_text: Callable[[str], None]) -> AIMessage:
+        whole = AIMessageChunk(content="")
+        async for chunk in self.model.astream(list(self.messages)):
+            whole += chunk
+            if text := str(chunk.text):
+                self.told = True
+                on_text(text)
+        return whole
+
+
+async def ask(
+    role: Role,
+    messages: Sequence[BaseMessage],
+    *,
+    on_text: Callable[[str], None] | None = None,
+    on_restart: Callable[[], None] | None = None,
+) -> Answer:
+    """Ask the role's model, again when it is worth it: 429, 5xx, time-outs and broken connections.
+
+    Args:
+        role: whose model is asked.
+        messages: the conversation, oldest first.
+        on_text: is given the answer piece by piece while it comes.
+        on_restart: is called before the answer begins anew, when an attempt broke off after pieces were given.
+
+    Raises:
+        ModelFailed: no attempt brought an answer; its cause is the last error.
+    """
+    models = resources().models
+    call = _Call(role, await models.chat(role), messages, on_text, on_restart)
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(models.max_attempts), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
+    )
+    try:
+        return await retrying(call.attempt)
+    except Exception as error:
+        if is_model_error(error):
+            raise ModelFailed("模型暂时不可用，请稍后再试") from error
+        raise
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = retry_after(error) if error else None
+    return max(_BACKOFF(state), min(asked or 0.0, _LONGEST_WAIT))
