@@ -1,0 +1,51 @@
+"""Keeps procrastinate's worker running: it stops, without an error, when PostgreSQL restarts."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from jobs.queue import QUEUE, JobQueue
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS: Final = 2.0
+STALLED_SECONDS: Final = 10.0
+_RESTART_SECONDS: Final = 0.5
+
+
+class JobWorker:
+    """Takes jobs from the queue until it is stopped."""
+
+    def __init__(self, queue: JobQueue, *, concurrency: int) -> None:
+        self._queue = queue
+        self._concurrency = concurrency
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to take jobs, in a task of its own."""
+        self._task = asyncio.create_task(self._supervise(), name="job worker")
+
+    async def stop(self) -> None:
+        """Take no more jobs, and wait for the handlers that are at work."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._task = None
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._queue.app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=self._concurrency,
+                    install_signal_handlers=False,
+                    delete_jobs="always",
+                    update_heartbeat_interval=HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=STALLED_SECONDS,
+                )
+            except Exception as error:  # noqa: BLE001 - whatever stops it, it starts again
+                log.warning("job_worker_failed", error=type(error).__name__)
+            log.warning("job_worker_restarts")
+            await asyncio.sleep(_RESTART_SECONDS)

@@ -1,0 +1,90 @@
+"""Wake-ups between processes: one LISTEN connection each, run ids only. Readers poll as well, in case one is lost."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+log = structlog.get_logger(__name__)
+
+_CHANNEL: Final = "colloquy_runs"
+_CANCEL: Final = "cancel:"
+_RECONNECT_SECONDS: Final = 0.5
+
+
+async def notify(connection: AsyncConnection[Any], run_id: UUID) -> None:
+    """Tell all processes, when the transaction commits, that a run has news."""
+    await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, str(run_id)))
+
+
+async def notify_cancel(connection: AsyncConnection[Any], run_id: UUID) -> None:
+    """Tell the process that executes a run to stop it."""
+    await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, f"{_CANCEL}{run_id}"))
+
+
+class Broker:
+    """Gives those who wait for a run an `asyncio.Event` that is set when it has news."""
+
+    def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
+        self._url = url
+        self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+        self.on_cancel = on_cancel
+
+    def start(self) -> None:
+        """Begin to listen, in a task of its own."""
+        self._task = asyncio.create_task(self._listen(), name="run broker")
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @contextmanager
+    def subscribe(self, run_id: UUID) -> Iterator[asyncio.Event]:
+        """Give an event that is set at each news of the run; the reader clears it before it reads."""
+        event = asyncio.Event()
+        self._waiting[run_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[run_id].discard(event)
+            if not self._waiting[run_id]:
+                del self._waiting[run_id]
+
+    def wake(self, run_id: UUID) -> None:
+        """Wake the readers of a run in this process."""
+        for event in self._waiting.get(run_id, ()):
+            event.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {_CHANNEL}")
+                    self._wake_all()
+                    async for notification in connection.notifies():
+                        self._dispatch(notification.payload)
+            except psycopg.OperationalError as error:
+                log.warning("run_broker_reconnects", error=type(error).__name__)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _dispatch(self, payload: str) -> None:
+        with suppress(ValueError):
+            if payload.startswith(_CANCEL):
+                self.on_cancel(UUID(payload.removeprefix(_CANCEL)))
+            else:
+                self.wake(UUID(payload))
+
+    def _wake_all(self) -> None:
+        # What was said while nobody listened is in the log.
+        for run_id in list(self._waiting):
+            self.wake(run_id)

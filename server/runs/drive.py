@@ -1,0 +1,63 @@
+"""One pass of a graph from a run's request to its end, an interrupt, or an exception."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import RunControl
+from langgraph.types import Command
+
+from server.runs.encode import plain
+from server.runs.events import EventWriter
+from server.runs.model import Claim, StreamMode
+from server.runs.workflows import Graph
+
+_RECURSION_LIMIT: Final = 100
+# What the engine itself reads: the output from `values`, the interrupts from `updates`.
+_NEEDED: Final = frozenset({"values", "updates"})
+
+
+@dataclass
+class Driven:
+    """What a pass left: the graph's output and the interrupts it stopped at, by their id."""
+
+    output: dict[str, Any] | None = None
+    interrupts: dict[str, Any] = field(default_factory=dict)
+
+
+async def drive(
+    graph: Graph, claimed: Claim, events: EventWriter, *, callbacks: list[BaseCallbackHandler], control: RunControl
+) -> Driven:
+    """Execute the claimed run on `graph`, which carries the run's saver."""
+    wanted = claimed.request["stream_modes"]
+    driven = Driven()
+    config: RunnableConfig = {
+        "configurable": {"thread_id": str(claimed.thread_id)},
+        "callbacks": callbacks,
+        "recursion_limit": _RECURSION_LIMIT,
+        "run_id": claimed.run_id,
+        "metadata": {"run_id": str(claimed.run_id), "workflow": claimed.workflow, "attempt": claimed.attempt},
+    }
+    modes = cast("list[StreamMode]", sorted(_NEEDED | set(wanted)))
+    parts = graph.astream(_to_send(claimed), config, stream_mode=modes, durability="sync", control=control)
+    async for part in parts:
+        mode, data = cast("tuple[str, Any]", part)
+        if mode == "values":
+            driven.output = plain({key: value for key, value in data.items() if key != "__interrupt__"})
+        if mode == "updates" and "__interrupt__" in data:
+            driven.interrupts |= {
+                item.id: {"id": item.id, "value": plain(item.value)} for item in data["__interrupt__"]
+            }
+        if mode in wanted:
+            events.append(mode, data)
+    return driven
+
+
+def _to_send(claimed: Claim) -> Any:
+    # The thread has moved on since the run was accepted: what was sent is in its checkpoints already.
+    if not claimed.restarts_input:
+        return None
+    if claimed.request["resume"] is not None:
+        return Command(resume=claimed.request["resume"])
+    return claimed.request["input"]

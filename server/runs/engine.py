@@ -1,0 +1,161 @@
+"""The run engine's interface: start, wait, stream, resume, cancel, state. What is behind it may change."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+
+from checkpoints.saver import PooledSaver
+from core.errors import Conflict, NotFound
+from core.ids import IdSource
+from db.database import Pool
+from jobs.queue import JobQueue
+from server.runs import events, repository
+from server.runs.broker import Broker, notify, notify_cancel
+from server.runs.encode import plain
+from server.runs.executor import RUN_JOB
+from server.runs.model import FIRST, Event, EventId, RunRequest, RunResult, ThreadState
+from server.runs.workflows import Workflows
+
+_POLL_SECONDS: Final = 1.0
+
+
+class RunEngine:
+    """Starts runs for owners and reads what became of them.
+
+    Every call takes the owner: what is another's does not exist (X016).
+    """
+
+    def __init__(self, *, pool: Pool, broker: Broker, jobs: JobQueue, workflows: Workflows, ids: IdSource) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._jobs = jobs
+        self._workflows = workflows
+        self._ids = ids
+
+    async def start(self, request: RunRequest) -> UUID:
+        """Accept a run: its row and its job are committed when this returns. Makes the thread if it is new.
+
+        Raises:
+            NotFound: no such workflow, or the thread is another owner's.
+            Conflict: a run of this thread is not finished (X019).
+        """
+        if request.workflow not in self._workflows:
+            raise NotFound(f"There is no workflow called {request.workflow}.")
+        run_id = self._ids.uuid()
+        async with self._pool.connection() as connection, connection.transaction():
+            thread = await repository.ensure_thread(connection, request)
+            if thread is None or thread["workflow"] != request.workflow:
+                raise NotFound("There is no such thread.")
+            if await repository.has_unfinished(connection, request.thread_id):
+                raise Conflict("A run of this thread is not finished yet.", code="THREAD_BUSY")
+            await repository.insert_run(connection, run_id, request)
+            await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+        return run_id
+
+    async def resume(self, request: RunRequest, answer: Any) -> UUID:
+        """Answer the interrupt that a thread waits at, and go on (X018).
+
+        Raises:
+            NotFound: the thread does not exist, or is another owner's.
+            Conflict: it waits at no interrupt, or a run of it is not finished.
+        """
+        if not (await self.state(request.owner_id, request.thread_id)).interrupts:
+            raise Conflict("The thread does not wait for an answer.", code="NOT_INTERRUPTED")
+        return await self.start(replace(request, input=None, resume=answer))
+
+    async def wait(self, owner_id: UUID, run_id: UUID, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109
+        """Return how the run stands once it is finished, or after `timeout` seconds.
+
+        Raises:
+            NotFound: there is no such run of this owner.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._until_finished(run_id)
+        return await self.result(owner_id, run_id)
+
+    async def result(self, owner_id: UUID, run_id: UUID) -> RunResult:
+        """Return how the run stands now.
+
+        Raises:
+            NotFound: there is no such run of this owner.
+        """
+        async with self._pool.connection() as connection:
+            found = await repository.result(connection, run_id, owner_id)
+        if found is None:
+            raise NotFound("There is no such run.")
+        return found
+
+    async def stream(
+        self,
+        owner_id: UUID,
+        run_id: UUID,
+        after: EventId = FIRST,
+        timeout: float | None = None,  # noqa: ASYNC109 - the end of the stream, not an error
+    ) -> AsyncIterator[Event]:
+        """Yield the run's events after `after`, in order and once each, until it is finished; from any process.
+
+        Ends early, without an error, after `timeout` seconds.
+
+        Raises:
+            NotFound: there is no such run of this owner.
+        """
+        await self.result(owner_id, run_id)
+        async for event in events.read(self._pool, self._broker, run_id, after, timeout):
+            yield event
+
+    async def cancel(self, owner_id: UUID, run_id: UUID) -> bool:
+        """Ask for the end of a run; False when it had ended already (or is another's)."""
+        async with self._pool.connection() as connection, connection.transaction():
+            asked = await repository.request_cancel(connection, run_id, owner_id)
+            if asked is None:
+                return False
+            thread_id, ended = asked
+            if ended:
+                await repository.free_thread(connection, thread_id, "interrupted", {})
+                await notify(connection, run_id)
+            else:
+                await notify_cancel(connection, run_id)
+        return True
+
+    async def state(self, owner_id: UUID, thread_id: UUID) -> ThreadState:
+        """Return the thread's newest state.
+
+        Raises:
+            NotFound: there is no such thread of this owner.
+        """
+        async with self._pool.connection() as connection:
+            workflow = await repository.thread_workflow(connection, thread_id, owner_id)
+        if workflow is None or workflow not in self._workflows:
+            raise NotFound("There is no such thread.")
+        graph = self._workflows[workflow].copy(update={"checkpointer": PooledSaver(self._pool)})
+        config: RunnableConfig = {"configurable": {"thread_id": str(thread_id)}}
+        snapshot = await graph.aget_state(config)
+        return ThreadState(
+            thread_id=thread_id,
+            values=plain(snapshot.values),
+            next=snapshot.next,
+            interrupts=tuple({"id": item.id, "value": plain(item.value)} for item in snapshot.interrupts),
+            checkpoint_id=snapshot.config.get("configurable", {}).get("checkpoint_id"),
+        )
+
+    async def delete_thread(self, owner_id: UUID, thread_id: UUID) -> bool:
+        """Delete a thread with its runs, events and checkpoints; a run in flight can write no more."""
+        async with self._pool.connection() as connection, connection.transaction():
+            return await repository.delete_thread(connection, thread_id, owner_id)
+
+    async def _until_finished(self, run_id: UUID) -> None:
+        with self._broker.subscribe(run_id) as news:
+            while True:
+                news.clear()
+                async with self._pool.connection() as connection:
+                    status = await repository.status(connection, run_id)
+                if status is None or status.finished:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), _POLL_SECONDS)

@@ -1,0 +1,123 @@
+"""Who is alive: this process's heartbeat, and the sweep that restarts what dead processes left."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from db.database import Pool
+from jobs.queue import JobQueue
+from server.runs import repository
+from server.runs.executor import RUN_JOB, Executor
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS: Final = 2.0
+# Three beats may be missed: together with one beat's wait a dead worker's runs restart within 10 s.
+DEAD_SECONDS: Final = 6.0
+# A run that nobody took up by then has lost its job.
+_UNTAKEN_SECONDS: Final = 5.0
+LOST_SENTENCE: Final = "The run lost its worker three times and was given up."
+
+
+class Leases:
+    """Beats while it runs; each beat also looks for dead processes' runs and for requests to cancel."""
+
+    def __init__(self, pool: Pool, jobs: JobQueue, executor: Executor, worker_id: UUID) -> None:
+        self._pool = pool
+        self._jobs = jobs
+        self._executor = executor
+        self._worker_id = worker_id
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Register this process, sweep once, and go on beating."""
+        await self._beat()
+        self._task = asyncio.create_task(self._beat_often(), name="heartbeat")
+
+    async def stop(self) -> None:
+        """Stop beating and sign off, so that what is left restarts elsewhere at once."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        async with self._pool.connection() as connection:
+            await connection.execute("DELETE FROM platform.workers WHERE id = %s", (self._worker_id,))
+
+    async def _beat_often(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self._beat()
+            except Exception as error:  # noqa: BLE001 - the database may be restarting; the next beat tries again
+                log.warning("heartbeat_failed", error=type(error).__name__)
+
+    async def _beat(self) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                "INSERT INTO platform.workers (id) VALUES (%s) ON CONFLICT (id) DO UPDATE SET seen_at = now()",
+                (self._worker_id,),
+            )
+            for run_id in await repository.cancellations(connection, self._worker_id):
+                self._executor.cancel(run_id)
+            async with connection.transaction():
+                await self._sweep(connection)
+
+    async def _sweep(self, connection: AsyncConnection[DictRow]) -> None:
+        for run_id, given_up in await _restart_lost(connection):
+            log.warning("run_lost_its_worker", run_id=str(run_id), given_up=given_up)
+            if not given_up:
+                await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+        for run_id in await _untaken(connection):
+            await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+
+
+async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:
+    """Return dead processes' runs to pending, or end those that lost their worker too often."""
+    await connection.execute(
+        "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (DEAD_SECONDS,)
+    )
+    cursor = await connection.execute(
+        """
+        WITH lost AS (
+          SELECT run.id, run.thread_id FROM platform.runs AS run
+          JOIN platform.threads AS thread ON thread.id = run.thread_id
+          WHERE run.status = 'running'
+            AND NOT EXISTS (SELECT 1 FROM platform.workers WHERE id = run.worker_id)
+          FOR UPDATE OF run, thread SKIP LOCKED),
+        raised AS (
+          UPDATE platform.threads AS thread SET fence = thread.fence + 1,
+                 status = CASE WHEN run.attempt >= %(most)s THEN 'error' ELSE thread.status END
+          FROM lost JOIN platform.runs AS run ON run.id = lost.id WHERE thread.id = lost.thread_id)
+        UPDATE platform.runs AS run SET worker_id = NULL,
+          status = CASE WHEN attempt >= %(most)s THEN 'error' ELSE 'pending' END,
+          error_status = CASE WHEN attempt >= %(most)s THEN 500 END,
+          error_code = CASE WHEN attempt >= %(most)s THEN 'WORKER_LOST' END,
+          error_message = CASE WHEN attempt >= %(most)s THEN %(sentence)s END,
+          finished_at = CASE WHEN attempt >= %(most)s THEN now() END
+        FROM lost WHERE run.id = lost.id RETURNING run.id, run.status = 'error' AS given_up
+        """,
+        {"most": repository.MAX_LOST_ATTEMPTS, "sentence": LOST_SENTENCE},
+    )
+    return [(row["id"], row["given_up"]) for row in await cursor.fetchall()]
+
+
+async def _untaken(connection: AsyncConnection[DictRow]) -> list[UUID]:
+    """Return the threads' first waiting runs that no job seems to wake."""
+    cursor = await connection.execute(
+        """
+        SELECT run.id FROM platform.runs AS run
+        WHERE run.status = 'pending' AND run.created_at < now() - make_interval(secs => %s)
+          AND NOT EXISTS (SELECT 1 FROM platform.runs AS other
+                          WHERE other.thread_id = run.thread_id AND other.status = 'running')
+          AND NOT EXISTS (SELECT 1 FROM jobs.procrastinate_jobs AS job
+                          WHERE job.task_name = %s AND job.status = 'todo' AND job.args->>'run_id' = run.id::text)
+        ORDER BY run.created_at LIMIT 100
+        """,
+        (_UNTAKEN_SECONDS, RUN_JOB),
+    )
+    return [row["id"] for row in await cursor.fetchall()]

@@ -1,0 +1,119 @@
+"""The run engine's words: a request to run, a run, its events, its result, a thread's state."""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Self
+from uuid import UUID
+
+StreamMode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
+
+
+class RunStatus(enum.StrEnum):
+    """A run's life: pending → running → one of the others."""
+
+    pending = "pending"
+    running = "running"
+    success = "success"
+    error = "error"
+    interrupted = "interrupted"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to the run."""
+        return self not in (RunStatus.pending, RunStatus.running)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What to do on a thread. Neither `input` nor `resume`: go on from the last checkpoint."""
+
+    thread_id: UUID
+    owner_id: UUID
+    workflow: str
+    input: dict[str, Any] | None = None
+    resume: Any = None
+    stream_modes: tuple[StreamMode, ...] = ("updates", "custom")
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Return what is kept on the run's row, to be able to send it again after a crash."""
+        return {"input": self.input, "resume": self.resume, "stream_modes": list(self.stream_modes)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A run that this process may execute, under the thread's new fence."""
+
+    run_id: UUID
+    thread_id: UUID
+    owner_id: UUID
+    workflow: str
+    request: dict[str, Any]
+    fence: int
+    attempt: int
+    restarts_input: bool
+    """Whether the thread's head is still the run's base: then the input is sent (again), else it goes on."""
+
+
+class EventId(NamedTuple):
+    """`<fence>-<seq>`: increasing over a run, also over its attempts."""
+
+    fence: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.fence}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an id as a client sends it back; `-1` asks for everything.
+
+        Raises:
+            ValueError: it is no event id.
+        """
+        if text == "-1":
+            return cls(-1, -1)
+        fence, dash, seq = text.partition("-")
+        if not (dash and fence.isdecimal() and seq.isdecimal()):
+            raise ValueError("an event id has the form <fence>-<seq>")
+        return cls(int(fence), int(seq))
+
+
+FIRST = EventId(-1, -1)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a run's stream: LangGraph's stream mode and what the graph emitted."""
+
+    id: EventId
+    event: str
+    data: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run stands. `output` is the graph's output once it is finished; `error_*` are safe to show."""
+
+    run_id: UUID
+    thread_id: UUID
+    status: RunStatus
+    output: dict[str, Any] | None
+    interrupts: dict[str, Any]
+    error_status: int | None
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadState:
+    """A thread's newest checkpoint: its values and the nodes that would run next."""
+
+    thread_id: UUID
+    values: dict[str, Any]
+    next: tuple[str, ...]
+    interrupts: tuple[dict[str, Any], ...]
+    checkpoint_id: str | None

@@ -1,0 +1,62 @@
+"""How a run ended, in the words of its row: an exception becomes a code and a sentence that are safe to show."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import structlog
+from langgraph.errors import GraphRecursionError
+
+from core.errors import ColloquyError
+from server.runs.drive import Driven
+from server.runs.model import RunStatus
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is written when a run ends."""
+
+    status: RunStatus
+    output: dict[str, Any] | None = None
+    interrupts: dict[str, Any] = field(default_factory=dict)
+    error_status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @classmethod
+    def success(cls, driven: Driven) -> Self:
+        """The graph came to its end, or to an interrupt."""
+        return cls(status=RunStatus.success, output=driven.output, interrupts=driven.interrupts)
+
+    @classmethod
+    def interrupted(cls) -> Self:
+        """Somebody asked for the run's end."""
+        return cls(status=RunStatus.interrupted)
+
+    @classmethod
+    def failure(cls, error: Exception) -> Self:
+        """The graph raised; only an error of our own shows its text."""
+        if isinstance(error, ColloquyError):
+            log.warning("run_failed", error_code=error.code)
+            return cls._error(error.status, error.code, error.message)
+        if isinstance(error, GraphRecursionError):
+            log.warning("run_failed", error_code="RECURSION_LIMIT")
+            return cls._error(500, "RECURSION_LIMIT", "The workflow took more steps than its limit allows.")
+        log.error("run_crashed", exc_info=error)
+        return cls._error(500, "INTERNAL", "The run failed because of an internal error.")
+
+    @classmethod
+    def _error(cls, status: int, code: str, message: str) -> Self:
+        return cls(status=RunStatus.error, error_status=status, error_code=code, error_message=message)
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the columns of `platform.runs` (and the thread's interrupts)."""
+        return {
+            "status": self.status.value,
+            "output": self.output,
+            "interrupts": self.interrupts,
+            "error_status": self.error_status,
+            "error_code": self.error_code,
+            "error_message": self.error_message,
+        }

@@ -1,0 +1,233 @@
+"""SQL of threads and runs. Each function is one short transaction's work on a psycopg connection."""
+
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from psycopg.types.json import Json, Jsonb
+
+from server.runs.model import Claim, RunRequest, RunResult, RunStatus
+
+Connection = AsyncConnection[DictRow]
+MAX_LOST_ATTEMPTS = 3
+
+
+async def ensure_thread(connection: Connection, request: RunRequest) -> DictRow | None:
+    """Create the thread when it is new, lock it, and return its row; None when another owner has it."""
+    await connection.execute(
+        """
+        INSERT INTO platform.threads (id, owner_id, workflow, metadata) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (id) DO NOTHING
+        """,
+        (request.thread_id, request.owner_id, request.workflow, Jsonb(request.metadata)),
+    )
+    cursor = await connection.execute(
+        "SELECT id, status, workflow FROM platform.threads WHERE id = %s AND owner_id = %s FOR UPDATE",
+        (request.thread_id, request.owner_id),
+    )
+    return await cursor.fetchone()
+
+
+async def has_unfinished(connection: Connection, thread_id: UUID) -> bool:
+    """Tell whether a run of the thread is pending or running."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM platform.runs WHERE thread_id = %s AND status IN ('pending', 'running') LIMIT 1", (thread_id,)
+    )
+    return await cursor.fetchone() is not None
+
+
+async def insert_run(connection: Connection, run_id: UUID, request: RunRequest) -> None:
+    """Write the run's row, pending, and mark its thread busy."""
+    await connection.execute(
+        "INSERT INTO platform.runs (id, thread_id, owner_id, workflow, request) VALUES (%s, %s, %s, %s, %s)",
+        (run_id, request.thread_id, request.owner_id, request.workflow, Json(request.payload())),
+    )
+    await connection.execute(
+        "UPDATE platform.threads SET status = 'busy', updated_at = now() WHERE id = %s", (request.thread_id,)
+    )
+
+
+async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim | None:
+    """Take a pending run for this process and raise its thread's fence; None when it is not to be had."""
+    thread = await _lock_thread_of(connection, run_id)
+    if thread is None:
+        return None
+    cursor = await connection.execute(
+        """
+        UPDATE platform.runs AS run SET status = 'running', attempt = attempt + 1, worker_id = %(worker)s,
+               fence = %(fence)s, started_at = coalesce(started_at, now()),
+               base_checkpoint_id = CASE WHEN attempt = 0 THEN %(head)s ELSE base_checkpoint_id END
+        WHERE id = %(run)s AND status = 'pending' AND NOT EXISTS (
+          SELECT 1 FROM platform.runs AS other
+          WHERE other.thread_id = run.thread_id AND other.id <> run.id
+            AND (other.status = 'running'
+                 OR (other.status = 'pending' AND (other.created_at, other.id) < (run.created_at, run.id))))
+        RETURNING *
+        """,
+        {"run": run_id, "worker": worker_id, "fence": thread["fence"] + 1, "head": thread["head"]},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    await connection.execute(
+        "UPDATE platform.threads SET fence = fence + 1, status = 'busy', updated_at = now() WHERE id = %s",
+        (row["thread_id"],),
+    )
+    return Claim(
+        run_id=run_id,
+        thread_id=row["thread_id"],
+        owner_id=row["owner_id"],
+        workflow=row["workflow"],
+        request=row["request"],
+        fence=row["fence"],
+        attempt=row["attempt"],
+        restarts_input=row["base_checkpoint_id"] == thread["head"],
+    )
+
+
+async def _lock_thread_of(connection: Connection, run_id: UUID) -> DictRow | None:
+    cursor = await connection.execute(
+        """
+        SELECT thread.id, thread.fence,
+               (SELECT checkpoint_id FROM checkpoints.checkpoints
+                WHERE thread_id = thread.id::text AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1) AS head
+        FROM platform.threads AS thread
+        WHERE thread.id = (SELECT thread_id FROM platform.runs WHERE id = %s) FOR UPDATE
+        """,
+        (run_id,),
+    )
+    return await cursor.fetchone()
+
+
+async def finish(connection: Connection, claimed: Claim, result: dict[str, Any]) -> None:
+    """Write how the run ended and free its thread. The fence is checked by the caller's transaction."""
+    await connection.execute(
+        """
+        UPDATE platform.runs SET status = %(status)s, output = %(output)s, error_status = %(error_status)s,
+               error_code = %(error_code)s, error_message = %(error_message)s, finished_at = now()
+        WHERE id = %(run)s
+        """,
+        {**result, "output": Json(result["output"]), "run": claimed.run_id},
+    )
+    thread_status = "error" if result["status"] == RunStatus.error else "idle"
+    if result["interrupts"] or result["status"] == RunStatus.interrupted:
+        thread_status = "interrupted"
+    await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"])
+
+
+async def free_thread(connection: Connection, thread_id: UUID, status: str, interrupts: dict[str, Any]) -> None:
+    """Mark the thread as no longer busy, unless another run of it is waiting."""
+    await connection.execute(
+        """
+        UPDATE platform.threads SET updated_at = now(), interrupts = %(interrupts)s, status =
+          CASE WHEN EXISTS (SELECT 1 FROM platform.runs WHERE thread_id = %(thread)s
+                            AND status IN ('pending', 'running')) THEN 'busy' ELSE %(status)s END
+        WHERE id = %(thread)s
+        """,
+        {"thread": thread_id, "status": status, "interrupts": Jsonb(interrupts)},
+    )
+
+
+async def next_pending(connection: Connection, thread_id: UUID) -> UUID | None:
+    """Return the thread's oldest waiting run."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM platform.runs WHERE thread_id = %s AND status = 'pending'
+        ORDER BY created_at, id LIMIT 1
+        """,
+        (thread_id,),
+    )
+    row = await cursor.fetchone()
+    return row["id"] if row else None
+
+
+async def release(connection: Connection, claimed: Claim) -> None:
+    """Give a run back unfinished, so that another process takes it up; does not count as a lost worker."""
+    await connection.execute(
+        "UPDATE platform.runs SET status = 'pending', worker_id = NULL, attempt = greatest(attempt - 1, 1)"
+        " WHERE id = %s AND fence = %s AND status = 'running'",
+        (claimed.run_id, claimed.fence),
+    )
+
+
+async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunResult | None:
+    """Read how a run of this owner stands."""
+    cursor = await connection.execute(
+        """
+        SELECT run.*, thread.interrupts FROM platform.runs AS run
+        JOIN platform.threads AS thread ON thread.id = run.thread_id
+        WHERE run.id = %s AND run.owner_id = %s
+        """,
+        (run_id, owner_id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    return RunResult(
+        run_id=run_id,
+        thread_id=row["thread_id"],
+        status=RunStatus(row["status"]),
+        output=row["output"],
+        interrupts=row["interrupts"],
+        error_status=row["error_status"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+async def status(connection: Connection, run_id: UUID) -> RunStatus | None:
+    """Read a run's status, or None when it is gone."""
+    cursor = await connection.execute("SELECT status FROM platform.runs WHERE id = %s", (run_id,))
+    row = await cursor.fetchone()
+    return RunStatus(row["status"]) if row else None
+
+
+async def request_cancel(connection: Connection, run_id: UUID, owner_id: UUID) -> tuple[UUID, bool] | None:
+    """Ask for the end of a run: one that waits ends at once, one that runs is told to.
+
+    Returns:
+        Its thread and whether it has ended by this; None when there is no unfinished run of this owner.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE platform.runs SET cancel_requested = true,
+          status = CASE WHEN status = 'pending' THEN 'interrupted' ELSE status END,
+          finished_at = CASE WHEN status = 'pending' THEN now() END
+        WHERE id = %s AND owner_id = %s AND status IN ('pending', 'running') RETURNING thread_id, status
+        """,
+        (run_id, owner_id),
+    )
+    row = await cursor.fetchone()
+    return (row["thread_id"], row["status"] == RunStatus.interrupted) if row else None
+
+
+async def cancellations(connection: Connection, worker_id: UUID) -> list[UUID]:
+    """Return the runs of this process whose end was asked for."""
+    cursor = await connection.execute(
+        "SELECT id FROM platform.runs WHERE worker_id = %s AND status = 'running' AND cancel_requested", (worker_id,)
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def delete_thread(connection: Connection, thread_id: UUID, owner_id: UUID) -> bool:
+    """Delete a thread with its runs, events and checkpoints; False when it is not this owner's."""
+    cursor = await connection.execute(
+        "DELETE FROM platform.threads WHERE id = %s AND owner_id = %s", (thread_id, owner_id)
+    )
+    if cursor.rowcount == 0:
+        return False
+    for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
+        await connection.execute(f"DELETE FROM checkpoints.{table} WHERE thread_id = %s", (str(thread_id),))  # noqa: S608
+    return True
+
+
+async def thread_workflow(connection: Connection, thread_id: UUID, owner_id: UUID) -> str | None:
+    """Return the workflow of an owner's thread."""
+    cursor = await connection.execute(
+        "SELECT workflow FROM platform.threads WHERE id = %s AND owner_id = %s", (thread_id, owner_id)
+    )
+    row = await cursor.fetchone()
+    return row["workflow"] if row else None

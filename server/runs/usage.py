@@ -1,0 +1,36 @@
+"""Model usage of a run, by user and role (X025)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from providers.usage import Usage
+from server.runs.model import Claim
+
+
+async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequence[Usage]) -> None:
+    """Write one row a model call."""
+    if not calls:
+        return
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            INSERT INTO platform.usage
+              (run_id, user_id, role, model, input_tokens, output_tokens, latency_ms, failed)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (
+                    claimed.run_id,
+                    claimed.owner_id,
+                    call.role,
+                    call.model,
+                    call.input_tokens,
+                    call.output_tokens,
+                    call.latency_ms,
+                    call.failed,
+                )
+                for call in calls
+            ],
+        )
