@@ -1,0 +1,51 @@
+"""The application factory and its lifespan: the composition of `colloquy serve`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from core.clock import Clock
+from core.settings import Settings
+from server import errors
+from server.api import ROUTERS
+from server.middleware import BodyLimit, RequestContext
+from server.runtime import open_runtime
+from server.worker import running_worker
+
+VERSION: Final = "0.1.0"
+_DESCRIPTION: Final = """\
+Conversations as checkpointed LangGraph workflows.
+
+Send a key as `Authorization: Bearer <key>` or `x-api-key: <key>`.
+"""
+
+
+def create_app(settings: Settings, url: str, *, with_worker: bool = True, clock: Clock | None = None) -> FastAPI:
+    """Return the application on a migrated database at `url`."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            runtime = await stack.enter_async_context(open_runtime(settings, url, clock=clock))
+            if with_worker:
+                await stack.enter_async_context(running_worker(runtime))
+            app.state.runtime = runtime
+            yield
+
+    app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-Id", "X-Colloquy-Model", "Retry-After"],
+    )
+    app.add_middleware(RequestContext)
+    return app

@@ -1,0 +1,136 @@
+"""SQL of call records and agents. Every statement names the owner; what is another's does not exist."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.models.calls import Agent, CallRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFilter:
+    """Which calls a list shows; instants are UTC, `until` is exclusive."""
+
+    agent_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def _usable_by(user_id: UUID) -> ColumnElement[bool]:
+    return or_(Agent.user_id == user_id, Agent.user_id.is_(None))
+
+
+async def insert_call(
+    session: AsyncSession, user_id: UUID, agent_id: UUID, values: dict[str, Any]
+) -> CallRecord | None:
+    """Write a call for an agent that the user may use; None when there is no such agent (G23).
+
+    One statement, because foreign keys do not obey row level security.
+    """
+    columns = ["user_id", "agent_id", *values]
+    row = select(
+        literal(user_id, CallRecord.user_id.type),
+        Agent.id,
+        *(literal(value, CallRecord.__table__.c[name].type) for name, value in values.items()),
+    ).where(Agent.id == agent_id, _usable_by(user_id))
+    return await session.scalar(insert(CallRecord).from_select(columns, row).returning(CallRecord))
+
+
+async def find_call(session: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool = False) -> CallRecord | None:
+    """Read one call, locked against other writers if asked."""
+    statement = select(CallRecord).where(CallRecord.id == call_id, CallRecord.user_id == user_id)
+    return await session.scalar(statement.with_for_update() if lock else statement)
+
+
+async def list_calls(
+    session: AsyncSession, user_id: UUID, chosen: CallFilter, *, limit: int, offset: int
+) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
+    """Read a page of calls, newest first, with their agents' names, and count all that match."""
+    matching = _matching(user_id, chosen)
+    page = (
+        select(
+            CallRecord.id,
+            CallRecord.agent_id,
+            Agent.name.label("agent_name"),
+            CallRecord.caller_name,
+            CallRecord.caller_app,
+            CallRecord.start_time,
+            CallRecord.duration_seconds,
+            CallRecord.summary,
+        )
+        .join(Agent, Agent.id == CallRecord.agent_id)
+        .where(matching)
+        .order_by(CallRecord.start_time.desc(), CallRecord.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    rows = (await session.execute(page)).all()
+    total = await session.scalar(select(func.count()).select_from(CallRecord).where(matching))
+    return rows, total or 0
+
+
+def _matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [CallRecord.user_id == user_id]
+    if chosen.agent_id is not None:
+        conditions.append(CallRecord.agent_id == chosen.agent_id)
+    if chosen.since is not None:
+        conditions.append(CallRecord.start_time >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(CallRecord.start_time < chosen.until)
+    return and_(*conditions)
+
+
+async def delete_call(session: AsyncSession, user_id: UUID, call_id: UUID) -> tuple[bool, UUID | None]:
+    """Delete a call; returns whether there was one, and the engine's thread of its summaries."""
+    deleted = await session.execute(
+        delete(CallRecord)
+        .where(CallRecord.id == call_id, CallRecord.user_id == user_id)
+        .returning(CallRecord.summary_thread_id)
+    )
+    row = deleted.first()
+    return row is not None, row[0] if row else None
+
+
+async def keep_thread(session: AsyncSession, user_id: UUID, call_id: UUID, thread_id: UUID) -> UUID:
+    """Give the call a thread for its summaries, or return the one that it has."""
+    kept = await session.scalar(
+        update(CallRecord)
+        .where(CallRecord.id == call_id, CallRecord.user_id == user_id)
+        .values(summary_thread_id=func.coalesce(CallRecord.summary_thread_id, thread_id))
+        .returning(CallRecord.summary_thread_id)
+    )
+    return kept or thread_id
+
+
+async def save_summary(session: AsyncSession, user_id: UUID, call_id: UUID, summary: str, total_tokens: int) -> bool:
+    """Store a summary and its token use (C020, G28); False when the call is gone."""
+    updated = await session.execute(
+        update(CallRecord)
+        .where(CallRecord.id == call_id, CallRecord.user_id == user_id)
+        .values(summary=summary, details=CallRecord.details.concat({"total_tokens": total_tokens}))
+        .returning(CallRecord.id)
+    )
+    return updated.first() is not None
+
+
+async def insert_agent(session: AsyncSession, user_id: UUID, values: dict[str, Any]) -> Agent:
+    """Write an agent of the user's own."""
+    agent = Agent(user_id=user_id, **values)
+    session.add(agent)
+    await session.flush()
+    await session.refresh(agent)
+    return agent
+
+
+async def list_agents(session: AsyncSession, user_id: UUID, *, limit: int, offset: int) -> tuple[Sequence[Agent], int]:
+    """Read a page of one's own and the shared agents, oldest first, and count them."""
+    usable = _usable_by(user_id)
+    page = select(Agent).where(usable).order_by(Agent.created_at, Agent.id).limit(limit).offset(offset)
+    agents = (await session.scalars(page)).all()
+    total = await session.scalar(select(func.count()).select_from(Agent).where(usable))
+    return agents, total or 0

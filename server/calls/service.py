@@ -1,0 +1,144 @@
+"""What can be done with call records and agents."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from core.clock import BEIJING
+from core.errors import InvalidInput, NotFound
+from db.database import Database
+from db.models.calls import CallRecord
+from server.calls import repository
+from server.calls.repository import CallFilter
+from server.calls.schemas import AgentCreate, AgentDetail, AgentList, CallCreate, CallList, CallListItem, CallPatch
+from server.paging import Pagination
+from server.runs.engine import RunEngine
+
+
+def no_such_call() -> NotFound:
+    """Return the error for a call that does not exist, or is another's."""
+    return NotFound("通话记录不存在")
+
+
+async def create(database: Database, user_id: UUID, body: CallCreate) -> CallRecord:
+    """Record a call that begins.
+
+    Raises:
+        NotFound: the agent does not exist, or is another user's (G23).
+    """
+    values = body.model_dump(exclude={"agent_id", "metadata"}) | {"metadata": body.metadata}
+    async with database.transaction() as session:
+        call = await repository.insert_call(session, user_id, body.agent_id, values)
+    if call is None:
+        raise NotFound("智能体不存在", code="AGENT_NOT_FOUND")
+    return call
+
+
+async def read(database: Database, user_id: UUID, call_id: UUID) -> CallRecord:
+    """Return one call.
+
+    Raises:
+        NotFound: it does not exist, or is another user's.
+    """
+    async with database.transaction() as session:
+        call = await repository.find_call(session, user_id, call_id)
+    if call is None:
+        raise no_such_call()
+    return call
+
+
+async def change(database: Database, user_id: UUID, call_id: UUID, body: CallPatch) -> CallRecord:
+    """Change what the body names, and nothing else (G24).
+
+    Raises:
+        NotFound: the call does not exist, or is another user's.
+        InvalidInput: it would end before it starts.
+    """
+    async with database.transaction() as session:
+        call = await repository.find_call(session, user_id, call_id, lock=True)
+        if call is None:
+            raise no_such_call()
+        for name, value in body.model_dump(exclude_unset=True, exclude={"metadata"}).items():
+            setattr(call, name, value)
+        if body.metadata:
+            call.details = call.details | body.metadata
+        if call.end_time is not None:
+            _check_times(call.start_time, call.end_time)
+            if "end_time" in body.model_fields_set and body.duration_seconds is None:
+                call.duration_seconds = int((call.end_time - call.start_time).total_seconds())
+    return call
+
+
+def _check_times(start: datetime, end: datetime) -> None:
+    if end < start:
+        raise InvalidInput("结束时间不能早于开始时间")
+
+
+async def list_page(
+    database: Database,
+    user_id: UUID,
+    *,
+    agent_id: UUID | None,
+    start_date: date | None,
+    end_date: date | None,
+    page: int,
+    page_size: int,
+) -> CallList:
+    """Return a page of calls, newest first; both dates are Beijing's and inclusive (G27).
+
+    Raises:
+        InvalidInput: the end date is before the start date.
+    """
+    if start_date and end_date and end_date < start_date:
+        raise InvalidInput("end_date 不能早于 start_date")
+    chosen = CallFilter(
+        agent_id=agent_id,
+        since=_beijing_midnight(start_date) if start_date else None,
+        until=_beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
+    )
+    async with database.transaction() as session:
+        rows, total = await repository.list_calls(
+            session, user_id, chosen, limit=page_size, offset=(page - 1) * page_size
+        )
+    return CallList(
+        records=[CallListItem.model_validate(row) for row in rows], pagination=Pagination.of(page, page_size, total)
+    )
+
+
+def _beijing_midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=BEIJING)
+
+
+async def delete(database: Database, engine: RunEngine, user_id: UUID, call_id: UUID) -> None:
+    """Delete a call and all that its summaries left in the engine.
+
+    Raises:
+        NotFound: it does not exist, or is another user's.
+    """
+    async with database.transaction() as session:
+        found, thread_id = await repository.delete_call(session, user_id, call_id)
+    if not found:
+        raise no_such_call()
+    if thread_id is not None:
+        await engine.delete_thread(user_id, thread_id)
+
+
+async def create_agent(database: Database, user_id: UUID, body: AgentCreate) -> AgentDetail:
+    """Make an agent of one's own."""
+    async with database.transaction() as session:
+        agent = await repository.insert_agent(session, user_id, body.model_dump())
+    return _agent_detail(agent)
+
+
+async def list_agents(database: Database, user_id: UUID, *, page: int, page_size: int) -> AgentList:
+    """Return a page of one's own and the shared agents."""
+    async with database.transaction() as session:
+        agents, total = await repository.list_agents(session, user_id, limit=page_size, offset=(page - 1) * page_size)
+    return AgentList(
+        agents=[_agent_detail(agent) for agent in agents], pagination=Pagination.of(page, page_size, total)
+    )
+
+
+def _agent_detail(agent: Any) -> AgentDetail:
+    agent.shared = agent.user_id is None
+    return AgentDetail.model_validate(agent)

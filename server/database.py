@@ -1,0 +1,77 @@
+"""Where the process's PostgreSQL is: the one that DATABASE_URL names, or our own, embedded one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+from psycopg import AsyncConnection
+
+import checkpoints.setup
+import db.migrate
+import jobs.setup
+from core.settings import Settings
+from db.embedded.server import EmbeddedPostgres
+from db.url import for_psycopg
+
+log = structlog.get_logger(__name__)
+
+_WATCH_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 0.05
+# Any constant will do, as long as nothing else in the database uses it.
+_MIGRATION_LOCK: Final = 7_201_426_001
+
+
+@asynccontextmanager
+async def located(settings: Settings) -> AsyncIterator[str]:
+    """Give the database's URL; while the block runs, an embedded server is kept running."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    server = EmbeddedPostgres(settings.data_dir / "pg")
+    url = await asyncio.to_thread(server.acquire)
+    watch = asyncio.create_task(_watch(server), name="embedded PostgreSQL watch")
+    try:
+        yield url
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        await asyncio.to_thread(server.release)
+
+
+async def _watch(server: EmbeddedPostgres) -> None:
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            await asyncio.to_thread(server.ensure)
+        except Exception:
+            # The next look tries again.
+            log.exception("embedded_postgres_down")
+
+
+async def migrate(url: str) -> None:
+    """Bring our tables, LangGraph's and procrastinate's to the current schema; idempotent (X036)."""
+    async with _alone(url):
+        await asyncio.to_thread(db.migrate.upgrade, url)
+        await checkpoints.setup.setup(url)
+        await jobs.setup.setup(url)
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[None]:
+    """Let one process at a time migrate.
+
+    By asking again and again: a statement that waits for the lock would be a transaction, and LangGraph's
+    CREATE INDEX CONCURRENTLY waits for all of those.
+    """
+    async with await AsyncConnection.connect(for_psycopg(url), autocommit=True) as connection:
+        while True:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MIGRATION_LOCK,))
+            row = await cursor.fetchone()
+            if row and row[0]:
+                break
+            await asyncio.sleep(_ASK_SECONDS)
+        # It is released with its connection.
+        yield

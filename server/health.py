@@ -1,0 +1,69 @@
+"""`GET /health`: public, no secrets; degraded only when the database or the checkpoints are out of reach (K11)."""
+
+from typing import Annotated, Literal
+
+import structlog
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from server.runtime import CurrentRuntime
+
+log = structlog.get_logger(__name__)
+router = APIRouter(tags=["health"])
+
+Reachable = Literal["ok", "down"]
+
+
+class Load(BaseModel):
+    """What the service is busy with."""
+
+    runs_pending: int
+    runs_running: int
+
+
+class Dependencies(BaseModel):
+    """How each dependency is; `models` names the model behind each role."""
+
+    database: Reachable
+    checkpointer: Reachable
+    models: dict[str, str]
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "degraded"]
+    load: Load
+    dependencies: Dependencies
+
+
+async def measure(runtime: CurrentRuntime) -> Load | None:
+    """Count unfinished runs, and touch the checkpoints; None when PostgreSQL does not answer."""
+    try:
+        async with runtime.database.pool.connection(timeout=2) as connection:
+            await connection.execute("SELECT 1 FROM checkpoints.checkpoints LIMIT 1")
+            cursor = await connection.execute(
+                """
+                SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+                       count(*) FILTER (WHERE status = 'running') AS running
+                FROM platform.runs WHERE status IN ('pending', 'running')
+                """
+            )
+            row = await cursor.fetchone()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "down"
+        log.warning("health_database_down", error=type(error).__name__)
+        return None
+    return Load(runs_pending=row["pending"], runs_running=row["running"]) if row else None
+
+
+@router.get("/health", responses={503: {"model": Health}})
+async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Load | None, Depends(measure)]) -> Health:
+    """Tell how the service and its dependencies are."""
+    reachable: Reachable = "down" if load is None else "ok"
+    if load is None:
+        response.status_code = 503
+    return Health(
+        status="degraded" if load is None else "ok",
+        load=load or Load(runs_pending=0, runs_running=0),
+        dependencies=Dependencies(database=reachable, checkpointer=reachable, models=runtime.models.describe()),
+    )

@@ -1,0 +1,86 @@
+"""What both kinds of process share: database, models, workflows, jobs and the run engine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from core.clock import Clock, SystemClock
+from core.ids import IdSource, RandomIds
+from core.settings import Settings
+from db.database import Database
+from jobs.queue import JobQueue
+from providers.models import Models
+from server.runs import workflows
+from server.runs.broker import Broker
+from server.runs.engine import RunEngine
+from server.runs.workflows import Workflows
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of a running process."""
+
+    settings: Settings
+    database: Database
+    models: Models
+    workflows: Workflows
+    jobs: JobQueue
+    broker: Broker
+    engine: RunEngine
+    clock: Clock
+    ids: IdSource
+
+
+def preflight(settings: Settings) -> None:
+    """See, before anything is started, that models and workflows can be had.
+
+    Raises:
+        SettingsError: a model's name cannot be used, or its key is missing.
+        WorkflowError: the list of workflows, or one of them, cannot be used.
+    """
+    Models(settings)
+    workflows.load(settings.config)
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
+    """Open the shared parts on a migrated database, and close them at the end."""
+    ids = RandomIds()
+    models = Models(settings)
+    graphs = await asyncio.to_thread(workflows.load, settings.config)
+    database = Database(url)
+    jobs = JobQueue(database.pool)
+    broker = Broker(database.url)
+    await database.open()
+    try:
+        await jobs.open()
+        broker.start()
+        engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, ids=ids)
+        yield Runtime(
+            settings=settings,
+            database=database,
+            models=models,
+            workflows=graphs,
+            jobs=jobs,
+            broker=broker,
+            engine=engine,
+            clock=clock or SystemClock(),
+            ids=ids,
+        )
+    finally:
+        await broker.stop()
+        await models.aclose()
+        await database.close()
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the runtime that the app's lifespan opened."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+CurrentRuntime = Annotated[Runtime, Depends(runtime_of)]

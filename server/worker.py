@@ -1,0 +1,48 @@
+"""Composition of what executes runs: in `colloquy worker`, and inside `colloquy serve`."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from jobs.worker import JobWorker
+from nodes.call_summary.records import CallRecords
+from server.calls.summary_records import SummaryRecords
+from server.runs.executor import RUN_JOB, Executor
+from server.runs.leases import Leases
+from server.runtime import Runtime
+
+DRAIN_SECONDS: Final = 10.0
+
+
+@asynccontextmanager
+async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
+    """Execute runs until the block ends; then let them stop after their present step."""
+
+    def repositories(owner_id: UUID) -> Mapping[type, object]:
+        return {CallRecords: SummaryRecords(runtime.database, owner_id)}
+
+    worker_id = runtime.ids.uuid()
+    executor = Executor(
+        worker_id=worker_id,
+        pool=runtime.database.pool,
+        broker=runtime.broker,
+        jobs=runtime.jobs,
+        workflows=runtime.workflows,
+        models=runtime.models,
+        repositories=repositories,
+        clock=runtime.clock,
+        ids=runtime.ids,
+    )
+    runtime.jobs.register(RUN_JOB, executor.execute)
+    runtime.broker.on_cancel = executor.cancel
+    leases = Leases(runtime.database.pool, runtime.jobs, executor, worker_id)
+    worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
+    await leases.start()
+    worker.start()
+    try:
+        yield executor
+    finally:
+        await executor.drain(DRAIN_SECONDS)
+        await worker.stop()
+        await leases.stop()

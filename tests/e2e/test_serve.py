@@ -1,0 +1,146 @@
+"""`colloquy serve` as its users start it: its own PostgreSQL, the offline model, a crash, a restart."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.kit.model_faults import Delay
+from tests.kit.model_server import ModelServer
+from tests.kit.processes import ROOT, Program, environment, free_port, program, served
+
+TURNS = [
+    {"role": "assistant", "content": "您好，请问有什么可以帮您？", "timestamp": 1762596000},
+    {"role": "user", "content": "我想问一下专业版一年多少钱？", "timestamp": 1762596010},
+    {"role": "assistant", "content": "专业版一年2980元。", "timestamp": 1762596020},
+    {"role": "user", "content": "好的，我明天再联系你们。", "timestamp": 1762596030},
+]
+
+
+def client_of(running: Program, data_dir: Path) -> httpx.Client:
+    key = (data_dir / "api-key").read_text()
+    return httpx.Client(base_url=running.address + "/api/v1", headers={"x-api-key": key}, timeout=30)
+
+
+def record(client: httpx.Client) -> str:
+    agent = client.post("/agents", json={"name": "智能客服"}).json()["data"]["id"]
+    body = {"agent_id": agent, "caller_name": "张三", "start_time": "2025-11-08T10:00:00Z"}
+    created = client.post("/call-records", json=body).json()["data"]["id"]
+    client.patch(f"/call-records/{created}", json={"messages": TURNS})
+    return str(created)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data dir"
+
+
+def test_first_light_and_the_morning_after(data_dir: Path, tmp_path: Path) -> None:
+    """From an empty directory to a stored summary; kill -9; a new process has all of it."""
+    environ = environment(data_dir)
+    with served(environ, tmp_path / "first.log") as first:
+        printed = first.printed()
+        assert first.address in printed
+        assert (data_dir / "api-key").read_text() in printed
+        assert (data_dir / "api-key").stat().st_mode & 0o777 == 0o600
+        assert "offline" in printed
+        assert "make demo" in printed
+        with client_of(first, data_dir) as client:
+            call = record(client)
+            answer = client.post(f"/call-records/{call}/generate-summary").json()
+            assert "专业版一年多少钱" in answer["data"]["summary"]
+        first.kill()
+    with served(environ, tmp_path / "second.log") as second, client_of(second, data_dir) as client:
+        assert client.get(f"/call-records/{call}").json()["data"]["summary"] == answer["data"]["summary"]
+        assert client.post(f"/call-records/{call}/generate-summary").status_code == 200
+        assert second.stop() == 0
+    logs = (tmp_path / "first.log").read_text() + (tmp_path / "second.log").read_text()
+    assert "专业版" not in logs
+
+
+def test_a_killed_servers_run_is_finished_by_another_worker(data_dir: Path, tmp_path: Path, database_url: str) -> None:
+    with ModelServer() as models:
+        models.script(
+            "summary",
+            Delay(60, "late"),
+            "<request>问价</request><key_information>2980元</key_information><outcome>再联系</outcome>",
+        )
+        environ = environment(data_dir, DATABASE_URL=database_url, SUMMARY_TIMEOUT_SECONDS="120")
+        environ |= models.environment(provider="openai", roles=["summary"])
+        with served(environ, tmp_path / "first.log") as first, client_of(first, data_dir) as client:
+            call = record(client)
+            with client.stream(
+                "POST", f"/call-records/{call}/generate-summary", headers={"accept": "text/event-stream"}
+            ) as response:
+                assert next(response.iter_lines())
+                until(lambda: models.calls("summary") == 1)
+                first.kill()
+        with (
+            served(environ, tmp_path / "second.log", "--no-worker") as second,
+            client_of(second, data_dir) as client,
+            program("-m", "server.cli", "worker", environ=environ, output=tmp_path / "worker.log") as worker,
+        ):
+            begun = time.monotonic()
+            until(lambda: client.get(f"/call-records/{call}").json()["data"]["summary"] is not None, 20)
+            assert time.monotonic() - begun < 12
+            assert worker.stop() == 0
+        assert models.calls("summary") == 2
+
+
+def test_migrate_may_be_given_twice(data_dir: Path) -> None:
+    for _ in range(2):
+        done = command("migrate", environ=environment(data_dir))
+        assert (done.returncode, "current schema" in done.stdout) == (0, True), done.stderr
+
+
+def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
+    done = command("demo", environ=environment(data_dir, PORT=str(free_port())))
+    assert done.returncode == 0, done.stderr
+    for path in (ROOT / "examples" / "calls").glob("*.json"):
+        assert json.loads(path.read_text())["title"] in done.stdout
+    assert "NO_MESSAGES" in done.stdout
+    assert "model offline" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"MODEL_SUMMRY": "offline"}, "MODEL_SUMMRY"),
+        ({"MODEL_SUMMARY": "openai:gpt-5-mini"}, "OPENAI_API_KEY"),
+        ({"MODEL_SUMMARY": "nobody:x"}, "MODEL_SUMMARY"),
+        ({"PORT": "http"}, "PORT"),
+        ({"COLLOQUY_CONFIG": "nowhere.json"}, "nowhere.json"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}, "does not answer"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_sentence(data_dir: Path, settings: dict[str, str], named: str) -> None:
+    done = command("serve", environ=environment(data_dir, PORT=str(free_port())) | settings)
+    assert done.returncode in (1, 2)
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def command(*arguments: str, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "server.cli", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def until(condition: Any, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)

@@ -1,0 +1,37 @@
+"""The real application over ASGI, on a real database, with scripted models."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from core.settings import Settings
+from server.app import create_app
+from server.auth import api_keys
+from server.runtime import Runtime
+
+
+@dataclass
+class Service:
+    """A running application: `client` is anonymous, `as_user()` gives a client of a new user."""
+
+    runtime: Runtime
+    client: httpx.AsyncClient
+
+    async def as_user(self) -> httpx.AsyncClient:
+        async with self.runtime.database.transaction() as session:
+            key = await api_keys.create(session, "test")
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.AsyncClient(transport=self.client._transport, base_url="http://test", headers=headers)
+
+
+@asynccontextmanager
+async def running_service(url: str, data_dir: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+    settings = Settings.load({"ENV": "test", "DATA_DIR": str(data_dir), **(environ or {})}, dotenv=None)
+    app = create_app(settings, url)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Service(app.state.runtime, client)

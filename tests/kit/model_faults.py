@@ -1,0 +1,43 @@
+"""What a scripted model does instead of answering properly."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Status:
+    """An HTTP error in the vendor's form."""
+
+    code: int
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The answer, after a while; one that is long enough is a model that hangs."""
+
+    seconds: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class SlowTokens:
+    """A stream whose pieces come one by one, with pauses."""
+
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CutStream:
+    """A stream (or a body) whose connection breaks in the middle."""
+
+    text: str = "这一句话还没有说完就断了"
+    after_chunks: int = 2
+
+
+@dataclass(frozen=True)
+class MalformedJson:
+    """A body that is no JSON, with status 200: what broken proxies send."""
+
+
+Fault = Status | Delay | SlowTokens | CutStream | MalformedJson

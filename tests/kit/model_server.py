@@ -1,0 +1,149 @@
+"""A local stand-in for both vendors' HTTP APIs: the model's name is the role, answers and faults come from a script.
+
+It runs in a thread of its own, so tests of any kind, and subprocesses under test, can use it.
+"""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.kit.model_faults import CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
+from tests.kit.model_protocols import ModelRequest, error, pieces, read_gemini, read_openai, whole
+
+Answer = str | Fault
+Script = Answer | Callable[[ModelRequest], Answer]
+
+
+class ModelServer:
+    """Scripted models. The last answer of a script is repeated; a role without one gives a plain sentence."""
+
+    def __init__(self) -> None:
+        self._scripts: dict[str, list[Script]] = {}
+        self._requests: dict[str, list[ModelRequest]] = defaultdict(list)
+        self._lock = threading.Lock()
+        routes = [
+            Route("/v1/chat/completions", self._openai, methods=["POST"]),
+            Route("/v1beta/models/{call:path}", self._gemini, methods=["POST"]),
+        ]
+        config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._socket = socket.socket()
+        self._thread = threading.Thread(target=lambda: self._server.run([self._socket]))
+
+    def __enter__(self) -> Self:
+        self._socket.bind(("127.0.0.1", 0))
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.005)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.force_exit = self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    @property
+    def address(self) -> str:
+        host, port = self._socket.getsockname()
+        return f"http://{host}:{port}"
+
+    def environment(self, *, provider: str, roles: Iterable[str]) -> dict[str, str]:
+        """Return the settings that make Colloquy ask this server."""
+        return {f"MODEL_{role.upper()}": f"{provider}:{role}" for role in roles} | {
+            "OPENAI_BASE_URL": f"{self.address}/v1",
+            "OPENAI_API_KEY": "scripted",
+            "DASHSCOPE_BASE_URL": f"{self.address}/v1",
+            "DASHSCOPE_API_KEY": "scripted",
+            "GOOGLE_GEMINI_BASE_URL": self.address,
+            "GOOGLE_API_KEY": "scripted",
+        }
+
+    def script(self, role: str, *answers: Script) -> None:
+        """Say what the role's model answers, request by request."""
+        with self._lock:
+            self._scripts[role] = list(answers)
+
+    def calls(self, role: str) -> int:
+        """Return how often the role's model was asked."""
+        return len(self.requests(role))
+
+    def requests(self, role: str) -> list[ModelRequest]:
+        """Return what the role's model was asked."""
+        with self._lock:
+            return list(self._requests[role])
+
+    def reset(self) -> None:
+        """Forget scripts and requests."""
+        with self._lock:
+            self._scripts.clear()
+            self._requests.clear()
+
+    def _next(self, request: ModelRequest) -> Answer:
+        with self._lock:
+            self._requests[request.role].append(request)
+            script = self._scripts.get(request.role) or ["好的。"]
+            chosen = script.pop(0) if len(script) > 1 else script[0]
+        return chosen(request) if callable(chosen) else chosen
+
+    async def _openai(self, request: Request) -> Response:
+        return await self._answer(read_openai(await request.json()))
+
+    async def _gemini(self, request: Request) -> Response:
+        model, _, method = request.path_params["call"].partition(":")
+        return await self._answer(
+            read_gemini(await request.json(), model, streamed=method.startswith("streamGenerateContent"))
+        )
+
+    async def _answer(self, request: ModelRequest) -> Response:
+        match self._next(request):
+            case Status(code, retry_after):
+                headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+                return JSONResponse(error(request, code), status_code=code, headers=headers)
+            case MalformedJson():
+                kind = "text/event-stream" if request.streamed else "application/json"
+                body = 'data: {"choices": [{"delta"\n\n' if request.streamed else '{"choices": [{"mess'
+                return Response(body, media_type=kind)
+            case CutStream(text, after):
+                return StreamingResponse(_cut(request, text, after), media_type="text/event-stream")
+            case Delay(seconds, text):
+                await asyncio.sleep(seconds)
+                return _proper(request, text)
+            case SlowTokens(text, seconds):
+                return _proper(request, text, pause=seconds)
+            case str(text):
+                return _proper(request, text)
+        raise AssertionError("a script holds answers and faults only")
+
+
+def _proper(request: ModelRequest, text: str, pause: float = 0) -> Response:
+    if request.streamed:
+        return StreamingResponse(_paused(pieces(request, text), pause), media_type="text/event-stream")
+    return JSONResponse(whole(request, text))
+
+
+async def _paused(frames: list[str], seconds: float) -> AsyncIterator[str]:
+    for frame in frames:
+        yield frame
+        await asyncio.sleep(seconds)
+
+
+async def _cut(request: ModelRequest, text: str, after: int) -> AsyncIterator[Any]:
+    frames = pieces(request, text) if request.streamed else [json.dumps(whole(request, text))[:20]]
+    for frame in frames[:after]:
+        yield frame
+    # uvicorn closes the connection of a response that raises, without the closing chunk.
+    raise ConnectionResetError("scripted")

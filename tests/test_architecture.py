@@ -1,0 +1,92 @@
+"""Rules of the house that no linter knows."""
+
+import importlib
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from core.settings import Settings
+from server.api import ROUTERS
+from server.runs import workflows
+from server.security import current_principal
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+# They say so themselves; everything else needs a caller.
+PUBLIC = {("GET", "/health")}
+ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+
+
+def methods(route: APIRoute) -> set[str]:
+    return route.methods or set()
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_of_our_packages_is_ours(name: str) -> None:
+    """A dependency can ship a top-level package of the same name."""
+    file = importlib.import_module(name).__file__
+    assert file is not None
+    assert Path(file).is_relative_to(ROOT)
+
+
+def test_every_package_is_shipped_and_under_contract() -> None:
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert found == set(PACKAGES) == set(PROJECT["tool"]["importlinter"]["root_packages"])
+
+
+def test_langgraph_json_names_bare_graphs() -> None:
+    """Studio's server refuses a graph with a checkpointer of its own (X014, K35)."""
+    loaded = workflows.load(ROOT / "langgraph.json")
+    assert set(loaded) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
+    for graph in loaded.values():
+        assert graph.checkpointer is None
+        assert graph.get_input_jsonschema()["type"] == "object"
+
+
+def test_no_two_routes_share_method_and_path() -> None:
+    pairs = [(method, route.path) for route in ROUTES for method in methods(route)]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_no_literal_path_is_shadowed_by_a_parameter() -> None:
+    """`/call-records/statistics` must be found before `/call-records/{record_id}` (C026, K10)."""
+    for position, route in enumerate(ROUTES):
+        for earlier in ROUTES[:position]:
+            shadowed = earlier.path_regex.match(route.path) and methods(earlier) & methods(route)
+            assert not shadowed or earlier.path == route.path, f"{earlier.path} hides {route.path}"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(methods(route))} {route.path}")
+def test_every_route_has_a_model_and_a_caller(route: APIRoute) -> None:
+    assert route.response_model is not None
+    callers = {dependency.call for dependency in route.dependant.dependencies}
+    public = {(method, route.path) for method in methods(route)} <= PUBLIC
+    assert public != (current_principal in callers)
+
+
+def test_every_setting_is_in_the_example_and_the_readme() -> None:
+    example = (ROOT / ".env.example").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for name, field in Settings.model_fields.items():
+        if name == "roles":
+            continue
+        alias = field.validation_alias
+        variable = alias if isinstance(alias, str) else name.upper()
+        assert re.search(rf"^{variable}=", example, re.MULTILINE), f".env.example lacks {variable}"
+        assert f"`{variable}`" in readme, f"README lacks {variable}"
+
+
+def test_the_example_is_valid_and_means_the_defaults() -> None:
+    assert Settings.load({}, dotenv=ROOT / ".env.example") == Settings.load({}, dotenv=None)
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_hold_no_download_addresses(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert "--hash=sha256:" in text
