@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from core import logging
 from server.database import migrate
 from tests.kit.app import running_service
 from tests.kit.database import create, running_server
+from tests.kit.directories import crossable
 
 ROUNDS = 300
 SEED = """
@@ -99,10 +99,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--records", type=int, default=100_000)
     chosen = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder) / "pg") as server_url:
+    with crossable() as folder, running_server(folder / "pg") as server_url:
         url = create(server_url, "bench")
         asyncio.run(migrate(url))
-        asyncio.run(measure(url, Path(folder), chosen.records))
+        asyncio.run(measure(url, folder, chosen.records))
 
 
 main()

@@ -11,6 +11,7 @@ import pytest
 from core import logging
 from server.database import migrate
 from tests.kit import database
+from tests.kit.directories import crossable
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,9 +20,9 @@ def _logs() -> None:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A PostgreSQL server for the whole session, with a migrated template."""
-    with database.running_server(tmp_path_factory.mktemp("postgres") / "pg") as url:
+    with crossable() as path, database.running_server(path / "pg") as url:
         asyncio.run(migrate(database.create(url, database.TEMPLATE)))
         yield url
 

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.kit.directories import crossable
 from tests.kit.model_faults import Delay
 from tests.kit.model_server import ModelServer
 from tests.kit.processes import ROOT, Program, environment, free_port, program, served
@@ -36,8 +38,9 @@ def record(client: httpx.Client) -> str:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data dir"
+def data_dir() -> Iterator[Path]:
+    with crossable() as path:
+        yield path / "data dir"
 
 
 def test_first_light_and_the_morning_after(data_dir: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from db.embedded.server import EmbeddedPostgres
 from tests.db.embedded.support import postmasters, wait_for
+from tests.kit.directories import crossable
 
 # What only root can cause (another account, its own system directory) is no test at all for an ordinary user.
 collect_ignore = [] if os.geteuid() == 0 else ["test_as_root.py"]
@@ -20,15 +20,14 @@ Plant = Callable[[Path], Path]
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """A directory that every account can cross: pytest's own `tmp_path` is closed to the server's account."""
-    path = Path(tempfile.mkdtemp(prefix="clq"))
-    path.chmod(0o755)
-    yield path
-    for process in postmasters(path):
-        process.kill()
-        process.wait(10)
-    # An initdb whose parent was killed may still be writing.
-    wait_for(lambda: is_removed(path))
+    """A directory that every account can cross, without what a test left running in it."""
+    with crossable() as path:
+        yield path
+        for process in postmasters(path):
+            process.kill()
+            process.wait(10)
+        # An initdb whose parent was killed may still be writing.
+        wait_for(lambda: is_removed(path))
 
 
 def is_removed(path: Path) -> bool:
