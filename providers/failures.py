@@ -1,11 +1,13 @@
 """What the model clients raise: which of it is worth another attempt (X027)."""
 
 import json
+from contextlib import suppress
 from typing import Final
 
 import httpx
 import openai
 from google.genai.errors import APIError as GoogleError
+from google.genai.errors import UnknownApiResponseError
 from langchain_core.exceptions import ContextOverflowError, LangChainException, ModelError, OutputParserException
 
 from providers.offline.model import OfflineRefusal
@@ -21,6 +23,7 @@ _BROKEN: Final = (
     openai.APIConnectionError,
     openai.APIResponseValidationError,
     json.JSONDecodeError,
+    UnknownApiResponseError,
     TimeoutError,
     ConnectionError,
 )
@@ -55,13 +58,14 @@ def is_model_error(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """Return the seconds that the vendor asks us to wait, if it says so."""
-    response = getattr(error, "response", None)
-    value = getattr(response, "headers", {}).get("retry-after", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if seconds >= 0 else None
+    seen: BaseException | None = error
+    while seen is not None:
+        headers = getattr(getattr(seen, "response", None), "headers", None) or {}
+        with suppress(ValueError):
+            return max(float(headers.get("retry-after", "")), 0)
+        # LangChain's Google errors leave the response with their cause.
+        seen = seen.__cause__
+    return None
 
 
 def _status(error: BaseException) -> int | None:

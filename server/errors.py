@@ -102,6 +102,8 @@ def _first_problem(error: RequestValidationError) -> str:
     problem = error.errors()[0]
     if problem["type"] == "json_invalid":
         return "请求体不是有效的 JSON"
+    if problem["loc"] == ("body",) and problem["type"] != "missing":
+        return "请求体应为 JSON 对象（Content-Type: application/json）"
     place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path"))
     rule = str(problem["msg"]).removeprefix("Value error, ")
     return f"参数错误：{place}：{rule}" if place else f"参数错误：{rule}"

@@ -187,6 +187,11 @@ class TestCreateRules:
         response = await user.post(RECORDS, content=content, headers={"content-type": "application/json"})
         assert refusal(response) == (400, "INVALID_PARAM")
 
+    async def test_a_body_of_another_type_is_told_what_is_wanted(self, user: httpx.AsyncClient) -> None:
+        response = await user.post(RECORDS, content=b"{}", headers={"content-type": "text/plain"})
+        assert refusal(response) == (400, "INVALID_PARAM")
+        assert "application/json" in response.json()["error"]["message"]
+
     async def test_an_unknown_agent(self, user: httpx.AsyncClient) -> None:
         response = await user.post(RECORDS, json=call_body(str(uuid4())))
         assert refusal(response) == (404, "AGENT_NOT_FOUND")
