@@ -7,11 +7,14 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["LANGSMITH_TRACING"] = "false"
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from core import logging
 from server.database import migrate
 from tests.kit import database
 from tests.kit.directories import crossable
+
+OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "tools"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,3 +35,10 @@ def database_url(server_url: str) -> Iterator[str]:
     """A migrated database of the test's own."""
     with database.copied(server_url) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_loop() -> Iterator[None]:
+    """A blocking call of our own code on an event loop fails the test."""
+    with blockbuster_ctx(OUR_PACKAGES):
+        yield
