@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from core.tasks import end
 from jobs.queue import QUEUE, JobQueue
 
 log = structlog.get_logger(__name__)
@@ -12,6 +13,8 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 2.0
 STALLED_SECONDS: Final = 10.0
 _RESTART_SECONDS: Final = 0.5
+# A second cancellation would cut the handlers off.
+_HANDLERS_SECONDS: Final = 15.0
 
 
 class JobWorker:
@@ -28,10 +31,7 @@ class JobWorker:
 
     async def stop(self) -> None:
         """Take no more jobs, and wait for the handlers that are at work."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await end(self._task, patience=_HANDLERS_SECONDS)
         self._task = None
 
     async def _supervise(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -12,6 +12,7 @@ import checkpoints.setup
 import db.migrate
 import jobs.setup
 from core.settings import Settings
+from core.tasks import end
 from db.embedded.server import EmbeddedPostgres
 from db.url import for_psycopg
 
@@ -35,9 +36,7 @@ async def located(settings: Settings) -> AsyncIterator[str]:
     try:
         yield url
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        await end(watch)
         await asyncio.to_thread(server.release)
 
 

@@ -1,41 +1,28 @@
-"""Step 4: are request, key information and outcome covered? A rule, and one repair where they are not."""
+"""Step 4: rules look at the draft; what passes them, or has been repaired, becomes the summary."""
 
-from typing import Any, Literal
+from typing import Any
 
-from core.errors import ModelFailed
-from nodes.call_summary.points import missing_in, tell
-from nodes.call_summary.prompting import repair_messages
-from nodes.call_summary.state import State
-from nodes.call_summary.telling import Telling, progress, steps_of
-from nodes.common.attempts import Answer, ask
+from langgraph.graph import END
 
-
-def check(state: State) -> dict[str, Any]:
-    """Note which points the draft does not cover."""
-    return {"missing": missing_in(state["draft"])}
+from nodes.call_summary.prose import render
+from nodes.call_summary.rules import covered, problems
+from nodes.call_summary.state import SummaryState
 
 
-def to_repair(state: State) -> Literal["repair", "persist"]:
-    """Repair what is missing, once."""
-    return "repair" if state["missing"] else "persist"
+def check(state: SummaryState) -> dict[str, Any]:
+    """Note what is wrong with the draft, and accept it if that is nothing or nothing more can be done."""
+    wrong = problems(state["draft"])
+    if wrong and not state["repaired"]:
+        return {"missing": wrong}
+    return {
+        "missing": wrong,
+        "covered": covered(state["draft"]),
+        "summary": render(state["draft"], complete=True),
+    }
 
 
-async def repair(state: State) -> dict[str, Any]:
-    """Ask once more, and keep the better of both answers; a failure here does not lose the first one."""
-    telling = Telling()
-    telling.replace(tell(state["draft"]))
-    try:
-        answer = await ask(
-            "summary",
-            repair_messages(state, state["missing"]),
-            on_text=telling.hear,
-            on_restart=telling.begin_again,
-        )
-    except ModelFailed:
-        answer = Answer("", 0)
-    better = answer.text if tell(answer.text) else state["draft"]
-    if len(missing_in(state["draft"])) < len(missing_in(better)):
-        better = state["draft"]
-    telling.end(tell(better))
-    progress("repair", steps_of(state["parts"]))
-    return {"draft": better, "missing": missing_in(better), "tokens": {"repair": answer.total_tokens}}
+def after_check(state: SummaryState) -> str:
+    """Choose the next step: one repair, then to store the summary where there is a record for it."""
+    if not state["summary"]:
+        return "repair"
+    return "persist" if state["record"] else END

@@ -1,54 +1,56 @@
-"""The three points of a summary (C017): read from a model's tagged answer, checked, and told as prose."""
+"""The three points of a model's tagged answer (C017), as far as they can be read (X028)."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple, cast
 
-POINTS: Final = ("request", "key_information", "outcome")
-# The longest way to say that something was not mentioned, with its full stop.
-ABSENT_AT_MOST: Final = 16
+from nodes.call_summary.state import PointName
 
-_TAG: Final = re.compile(r"<\s*/?\s*(?:request|key_information|outcome)\s*>", re.IGNORECASE)
-_POINT: Final = re.compile(
-    r"<\s*(request|key_information|outcome)\s*>(.*?)(?=<\s*/?\s*(?:request|key_information|outcome)\s*>|\Z)",
-    re.IGNORECASE | re.DOTALL,
-)
-_ABSENT: Final = re.compile(r"(?:未提及|没有提及|无|none|n/?a|not (?:stated|mentioned))[。.!！]*", re.IGNORECASE)
-_FENCE: Final = re.compile(r"^```[a-z]*\s*|\s*```$")
-_ENDED: Final = re.compile(r"[。！？!?.…；;]$")
-_CJK: Final = re.compile(r"[\u4e00-\u9fff]")
+_TAG: Final = re.compile(r"<\s*(/?)\s*(request|key[\s_-]*information|outcome)\s*>", re.IGNORECASE)
+# What may grow into a tag when more of the answer comes; and into a `<` before a figure, which is none.
+_TAG_BEGUN: Final = re.compile(r"<+[\s/]*[A-Za-z_\s-]*/?\Z")
+_CLOSING_CUT: Final = re.compile(r"<\s*/\s*[a-z_\s-]*\Z", re.IGNORECASE)
+_OPENING_CUT: Final = re.compile(r"<\s*(?:[a-z][a-z_\s-]*)?\Z", re.IGNORECASE)
+_THOUGHT: Final = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.IGNORECASE | re.DOTALL)
+# Stands where a thought stood, so that what was apart does not grow together into a tag; no text keeps it.
+_GAP: Final = "\0"
 
 
-def read(answer: str) -> dict[str, str]:
-    """Return the tagged points of an answer; a last one that was cut off counts, with what there is of it."""
-    return {name.lower(): _folded(text) for name, text in _POINT.findall(_FENCE.sub("", answer.strip()))}
+class Point(NamedTuple):
+    """A point as the model wrote it; not `closed` when the answer ends within it."""
+
+    name: PointName
+    text: str
+    closed: bool
 
 
-def missing_in(answer: str) -> list[str]:
-    """Return the points that an answer does not cover; one that says it was not mentioned covers it."""
-    points = read(answer)
-    return [name for name in POINTS if not points.get(name)]
+def settled(raw: str, *, complete: bool) -> str:
+    """Return what is certain of an answer: without a tag that is only begun, and without a model's thoughts.
 
-
-def tell(answer: str) -> str:
-    """Return an answer as prose: its points in order, or the text as it stands where it has no tags.
-
-    Points that were not mentioned are left out, unless there is nothing else to tell.
+    Of a complete answer that was cut off within its last closing tag (its token limit), the tag is completed.
     """
-    points = read(answer)
-    told = [points[name] for name in POINTS if points.get(name)]
-    if not told:
-        return _folded(_TAG.sub(" ", _FENCE.sub("", answer.strip())))
-    return _joined([text for text in told if not _ABSENT.fullmatch(text)] or told[:1])
+    if not complete:
+        raw = _TAG_BEGUN.sub("", raw)
+    elif _TAG.search(raw):
+        raw = _OPENING_CUT.sub("", _CLOSING_CUT.sub("</outcome>", raw))
+    return _THOUGHT.sub(_GAP, raw)
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.split())
+def read_points(certain: str) -> list[Point]:
+    """Return the points in the answer's order; what stands outside of them is no part of the summary."""
+    marks = list(_TAG.finditer(certain))
+    ends = [*(mark.start() for mark in marks[1:]), len(certain)]
+    return [
+        Point(_name(mark.group(2)), certain[mark.end() : end], closed=end < len(certain))
+        for mark, end in zip(marks, ends, strict=False)
+        if not mark.group(1)
+    ]
 
 
-def _joined(texts: list[str]) -> str:
-    whole = ""
-    for text in texts:
-        chinese = bool(_CJK.search(text))
-        ended = text if _ENDED.search(text) else text + ("。" if chinese else ".")
-        whole += ended if chinese or not whole else " " + ended
-    return whole
+def without_tags(certain: str) -> str:
+    """Return an answer without the points' tags, for one that has none that is opened."""
+    return _TAG.sub("", certain)
+
+
+def _name(found: str) -> PointName:
+    lowered = found.lower()
+    return "key_information" if lowered.startswith("key") else cast(PointName, lowered)

@@ -1,25 +1,35 @@
-"""Step 3: the summary itself, told as it comes."""
+"""Step 3: the summary, from the transcript or from the notes about its parts, told while it is written."""
 
 from typing import Any
 
-from core.errors import ModelFailed
-from nodes.call_summary.points import tell
-from nodes.call_summary.prompting import summary_messages
-from nodes.call_summary.state import State
-from nodes.call_summary.telling import Telling, progress, steps_of
+from langchain_core.messages import BaseMessage
+from langgraph.types import StreamWriter
+
+from nodes.call_summary.events import Telling, progress
+from nodes.call_summary.prompting import about_notes, about_transcript
+from nodes.call_summary.state import SummaryState
 from nodes.common.attempts import ask
 
 
-async def summarize(state: State) -> dict[str, Any]:
+def asked(state: SummaryState) -> list[BaseMessage]:
+    """Return the question for the summary."""
+    return about_notes(state["notes"]) if state["notes"] else about_transcript(state["parts"][0])
+
+
+async def summarize(state: SummaryState, *, writer: StreamWriter) -> dict[str, Any]:
     """Ask for the three points.
 
     Raises:
-        ModelFailed: the model gave no answer, or an empty one.
+        ModelFailed: the model gave no answer.
     """
-    telling = Telling()
-    answer = await ask("summary", summary_messages(state), on_text=telling.hear, on_restart=telling.begin_again)
-    if not tell(answer.text):
-        raise ModelFailed("模型没有给出内容")
-    telling.end(tell(answer.text))
-    progress("summarize", steps_of(state["parts"]))
-    return {"draft": answer.text, "tokens": {"summarize": answer.total_tokens}}
+    telling = Telling(writer)
+    answer = await ask("summary", asked(state), on_text=telling.hear, on_restart=telling.begin_again)
+    telling.end(answer.text)
+    progress(writer, "summarize", steps_until_summary(state), state["steps"])
+    spent = sum(note["total_tokens"] for note in state["notes"].values())
+    return {"draft": answer.text, "total_tokens": spent + answer.total_tokens}
+
+
+def steps_until_summary(state: SummaryState) -> int:
+    """Return how many steps are done when there is a draft."""
+    return state["steps"] - bool(state["record"])

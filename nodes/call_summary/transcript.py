@@ -9,7 +9,7 @@ from tools.text.split import cut, pack
 from tools.text.tokens import estimate
 
 # Estimated tokens. A call somewhat larger than a part is still read at once: one answer is sooner there than three.
-WHOLE_BUDGET: Final = 6000
+WHOLE_BUDGET: Final = 5000
 PART_BUDGET: Final = 4000
 MOST_PARTS: Final = 24
 # What the lines of a part leave free, for the line that tells of turns left out.
@@ -35,11 +35,6 @@ def transcript_digest(messages: Sequence[Mapping[str, Any]]) -> str:
 def has_substance(messages: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether anybody says anything with a letter or a digit in it."""
     return any(character.isalnum() for message in messages for character in message["content"])
-
-
-def in_parts(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the transcript in its parts; none where nothing is said."""
-    return split_transcript(transcript_lines(messages)) if has_substance(messages) else []
 
 
 def split_transcript(lines: Sequence[str]) -> list[str]:

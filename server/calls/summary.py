@@ -91,6 +91,9 @@ async def stream(runtime: Runtime, started: Started) -> AsyncIterator[ServerSent
             if event.event == "custom":
                 kind = event.data.pop("type")
                 yield frame(kind, event.data, str(event.id))
+            elif event.event == "metadata" and event.data["attempt"] > 1:
+                # The run goes on in another process: what the step in flight told is told again.
+                yield frame("reset", {}, str(event.id))
         result = await runtime.engine.result(started.user_id, started.run_id)
         summary = await _settle(runtime, started, result)
     except ColloquyError as error:

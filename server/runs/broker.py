@@ -11,6 +11,8 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
+from core.tasks import end
+
 log = structlog.get_logger(__name__)
 
 _CHANNEL: Final = "colloquy_runs"
@@ -43,10 +45,7 @@ class Broker:
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     @contextmanager
     def subscribe(self, run_id: UUID) -> Iterator[asyncio.Event]:

@@ -1,5 +1,6 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -44,7 +45,7 @@ async def drive(
     async for part in parts:
         mode, data = cast("tuple[str, Any]", part)
         if mode == "values":
-            driven.output = plain({key: value for key, value in data.items() if key != "__interrupt__"})
+            driven.output = plain({name: data[name] for name in _output_names(graph) if name in data})
         if mode == "updates" and "__interrupt__" in data:
             driven.interrupts |= {
                 item.id: {"id": item.id, "value": plain(item.value)} for item in data["__interrupt__"]
@@ -52,6 +53,12 @@ async def drive(
         if mode in wanted:
             events.append(mode, data)
     return driven
+
+
+def _output_names(graph: Graph) -> Sequence[str]:
+    # `values` holds the whole state; a run's output is what the graph declares as such.
+    names = graph.output_channels
+    return [names] if isinstance(names, str) else names
 
 
 def _to_send(claimed: Claim) -> Any:

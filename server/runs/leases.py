@@ -1,7 +1,6 @@
 """Who is alive: this process's heartbeat, and the sweep that restarts what dead processes left."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from core.tasks import end
 from db.database import Pool
 from jobs.queue import JobQueue
 from server.runs import repository
@@ -41,10 +41,7 @@ class Leases:
 
     async def stop(self) -> None:
         """Stop beating and sign off, so that what is left restarts elsewhere at once."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         async with self._pool.connection() as connection:
             await connection.execute("DELETE FROM platform.workers WHERE id = %s", (self._worker_id,))
 

@@ -1,40 +1,59 @@
-"""Chat models in the process, for the tests of nodes and graphs."""
+"""Chat models that answer from a script, and note what they were asked."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
+from pydantic import PrivateAttr
 
 from core.roles import Role
 
-TOKENS_A_CALL = 10
-Reply = str | Exception
-Script = Callable[[list[BaseMessage]], Reply]
+
+@dataclass(frozen=True)
+class Breaks:
+    """An answer whose stream breaks off with an error after `text`."""
+
+    error: Exception
+    text: str = ""
 
 
-class FakeChatModel(BaseChatModel):
-    """Answers by a function; notes what it was asked; streams in pieces of three characters."""
+Reply = str | Breaks | AIMessage
+Script = Reply | Callable[[Sequence[BaseMessage]], Reply]
 
-    script: Script
-    asked: list[list[BaseMessage]] = Field(default_factory=list)
-    break_after: int | None = None
-    seconds: float = 0
+
+class ScriptedModel(BaseChatModel):
+    """Answers in turn; the last answer is repeated. Each whole answer takes `tokens` tokens."""
+
+    tokens: int = 10
+    chunk: int = 3
+    _script: list[Script] = PrivateAttr()
+    _requests: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+
+    def __init__(self, *script: Script, **limits: Any) -> None:
+        super().__init__(**limits)
+        self._script = list(script)
+
+    @property
+    def requests(self) -> list[list[BaseMessage]]:
+        return self._requests
 
     @property
     def _llm_type(self) -> str:
-        return "fake"
+        return "scripted"
 
-    def _reply(self, messages: list[BaseMessage]) -> str:
-        self.asked.append(messages)
-        reply = self.script(messages)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+    def _next(self, messages: list[BaseMessage]) -> Reply:
+        self._requests.append(messages)
+        chosen = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        return chosen(messages) if callable(chosen) else chosen
+
+    @property
+    def _usage(self) -> UsageMetadata:
+        return UsageMetadata(input_tokens=self.tokens - 1, output_tokens=1, total_tokens=self.tokens)
 
     def _generate(
         self,
@@ -43,7 +62,10 @@ class FakeChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        message = AIMessage(self._reply(messages), usage_metadata=_usage())
+        reply = self._next(messages)
+        if isinstance(reply, Breaks):
+            raise reply.error
+        message = reply if isinstance(reply, AIMessage) else AIMessage(reply, usage_metadata=self._usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
@@ -53,7 +75,6 @@ class FakeChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        await asyncio.sleep(self.seconds)
         return self._generate(messages)
 
     async def _astream(
@@ -63,25 +84,23 @@ class FakeChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        text = self._reply(messages)
-        for number, start in enumerate(range(0, len(text), 3)):
-            if number == self.break_after:
-                self.break_after = None
-                raise ConnectionResetError
-            yield ChatGenerationChunk(message=AIMessageChunk(content=text[start : start + 3]))
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=_usage(), chunk_position="last"))
+        reply = self._next(messages)
+        text = reply.text if isinstance(reply, Breaks) else str(getattr(reply, "text", reply))
+        for start in range(0, len(text), self.chunk):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text[start : start + self.chunk]))
+        if isinstance(reply, Breaks):
+            raise reply.error
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=self._usage))
 
 
+@dataclass
 class FakeModels:
-    """Every role gets the same model."""
+    """One model for every role."""
 
-    def __init__(self, model: BaseChatModel, max_attempts: int = 3) -> None:
-        self.model = model
-        self.max_attempts = max_attempts
+    model: BaseChatModel
+    max_attempts: int = 3
+    roles: list[Role] = field(default_factory=list)
 
     async def chat(self, role: Role) -> BaseChatModel:
+        self.roles.append(role)
         return self.model
-
-
-def _usage() -> Any:
-    return {"input_tokens": TOKENS_A_CALL - 3, "output_tokens": 3, "total_tokens": TOKENS_A_CALL}

@@ -44,7 +44,7 @@ def _border(text: str, start: int, end: int) -> int:
     if end == len(text):
         return end
     earliest = end - int((end - start) * _WINDOW)
-    borders = [found.end() for found in _BORDER.finditer(text, earliest, end)]
+    borders = [found.end() for found in _BORDER.finditer(text, max(start, earliest - 1), end)]
     return borders[-1] if borders else end
 
 

@@ -1,77 +1,115 @@
-"""One retry policy: what is tried again, how often, and what is said when it does not help (X027)."""
+"""The retry policy (X027). Waits are the real ones: a second in all."""
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
-from langchain_core.exceptions import ModelInvalidRequestError, ModelRateLimitError
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
+from structlog.testing import capture_logs
 
 from core.errors import ModelFailed
-from nodes.common.attempts import Answer, ask
+from nodes.common.attempts import ask
 from nodes.common.resources import Resources, bind
-from tests.kit.fake_models import TOKENS_A_CALL, FakeChatModel, FakeModels
+from tests.kit.fake_models import Breaks, FakeModels, Script, ScriptedModel
 
-QUESTION = [HumanMessage("?")]
-
-
-class Busy(ModelRateLimitError):
-    """A 429 with a header."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__("busy")
-        self.response = httpx.Response(429, headers={"retry-after": str(seconds)})
+QUESTION = [HumanMessage("secret words")]
+SLOW = httpx.ReadTimeout("slow")
 
 
-async def asked(*replies: Any, attempts: int = 3, **options: Any) -> tuple[FakeChatModel, Answer]:
-    waiting = iter(replies)
-    model = FakeChatModel(script=lambda _: next(waiting))
-    with bind(Resources(models=FakeModels(model, attempts))):
-        return model, await ask("summary", QUESTION, **options)
+class TooManyRequests(httpx.HTTPStatusError):
+    """As the vendors' clients raise it, with the seconds that the vendor asks for."""
+
+    status_code = 429
+
+    def __init__(self, seconds: str) -> None:
+        request = httpx.Request("POST", "http://127.0.0.1")
+        response = httpx.Response(429, headers={"retry-after": seconds}, request=request)
+        super().__init__("too many", request=request, response=response)
 
 
-async def test_an_answer_at_once() -> None:
-    model, answer = await asked("好")
-    assert (answer, len(model.asked)) == (Answer("好", TOKENS_A_CALL), 1)
+@contextmanager
+def scripted(*script: Script, max_attempts: int = 3) -> Iterator[ScriptedModel]:
+    model = ScriptedModel(*script)
+    with bind(Resources(models=FakeModels(model, max_attempts))):
+        yield model
 
 
-@pytest.mark.parametrize("streamed", [True, False])
-async def test_what_passes_is_tried_again(*, streamed: bool) -> None:
-    options: dict[str, Any] = {"on_text": lambda _: None} if streamed else {}
-    model, answer = await asked(TimeoutError(), ModelRateLimitError("x"), "好", **options)
-    assert (answer.text, len(model.asked)) == ("好", 3)
+async def test_an_answer_has_its_text_and_tokens() -> None:
+    with scripted("hello") as model:
+        answer = await ask("summary", QUESTION)
+    assert (answer.text, answer.total_tokens, len(model.requests)) == ("hello", 10, 1)
 
 
-async def test_not_more_often_than_allowed_and_the_reason_stays_ours() -> None:
-    with pytest.raises(ModelFailed) as raised:
-        await asked(*[httpx.ConnectError("secret host")] * 9, attempts=2)
-    assert "secret" not in raised.value.message
-    assert isinstance(raised.value.__cause__, httpx.ConnectError)
+async def test_text_comes_in_pieces_and_the_answer_is_whole() -> None:
+    pieces: list[str] = []
+    with scripted("hello world"):
+        answer = await ask("summary", QUESTION, on_text=pieces.append)
+    assert pieces == ["hel", "lo ", "wor", "ld"]
+    assert (answer.text, answer.total_tokens) == ("hello world", 10)
 
 
-async def test_a_request_that_is_wrong_is_not_repeated() -> None:
-    with pytest.raises(ModelFailed):
-        await asked(ModelInvalidRequestError("x"), "好")
+async def test_content_in_blocks_is_read_as_text_and_missing_usage_is_zero() -> None:
+    blocks = AIMessage(content=[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}])
+    with scripted(blocks):
+        answer = await ask("summary", QUESTION)
+    assert (answer.text, answer.total_tokens) == ("ab", 0)
 
 
-async def test_our_own_error_is_not_hidden() -> None:
-    with pytest.raises(KeyError):
-        await asked(KeyError("x"), "好")
+async def test_a_failure_that_may_pass_is_tried_again() -> None:
+    with scripted(Breaks(SLOW), "late") as model:
+        started = time.monotonic()
+        assert (await ask("summary", QUESTION)).text == "late"
+    assert len(model.requests) == 2
+    assert 0.2 <= time.monotonic() - started < 1
 
 
-async def test_the_vendor_may_ask_for_time_but_not_for_ever() -> None:
-    started = time.monotonic()
-    await asked(Busy(1), "好")
-    assert 1 <= time.monotonic() - started < 2
-    started = time.monotonic()
-    await asked(Busy(600), "好")
-    assert time.monotonic() - started < 7
+async def test_attempts_are_bounded_and_the_cause_is_kept() -> None:
+    with scripted(Breaks(SLOW), max_attempts=2) as model, pytest.raises(ModelFailed) as failed:
+        await ask("summary", QUESTION)
+    assert len(model.requests) == 2
+    assert failed.value.__cause__ is SLOW
+    assert (failed.value.code, failed.value.message) == ("MODEL_FAILED", "模型暂时不可用，请稍后再试")
 
 
-async def test_the_listener_is_told_when_a_stream_begins_again() -> None:
-    heard: list[str] = []
-    model = FakeChatModel(script=lambda _: "一二三四五六", break_after=1)
-    with bind(Resources(models=FakeModels(model))):
-        answer = await ask("summary", QUESTION, on_text=heard.append, on_restart=heard.clear)
-    assert "".join(heard) == answer.text == "一二三四五六"
+async def test_a_refused_request_is_not_sent_again() -> None:
+    refused = httpx.HTTPStatusError("bad", request=httpx.Request("POST", "http://x"), response=httpx.Response(400))
+    with scripted(Breaks(refused)) as model, pytest.raises(ModelFailed):
+        await ask("summary", QUESTION)
+    assert len(model.requests) == 1
+
+
+async def test_an_error_of_our_own_is_no_model_failure() -> None:
+    with scripted(Breaks(ZeroDivisionError())) as model, pytest.raises(ZeroDivisionError):
+        await ask("summary", QUESTION)
+    assert len(model.requests) == 1
+
+
+async def test_a_stream_that_breaks_begins_again_once() -> None:
+    seen: list[str] = []
+    with scripted(Breaks(SLOW, "hal"), Breaks(SLOW), "whole"):
+        answer = await ask("summary", QUESTION, on_text=seen.append, on_restart=lambda: seen.append("|"))
+    assert seen == ["hal", "|", "who", "le"]
+    assert answer.text == "whole"
+
+
+async def test_the_vendors_wait_is_kept() -> None:
+    with scripted(Breaks(TooManyRequests("0.7")), "ok"):
+        started = time.monotonic()
+        await ask("summary", QUESTION)
+    assert time.monotonic() - started >= 0.7
+
+
+async def test_each_failure_is_logged_without_what_was_said() -> None:
+    with scripted(Breaks(SLOW), "an answer"), capture_logs() as logs:
+        await ask("summary", QUESTION)
+    assert logs == [
+        {
+            "event": "model_attempt_failed",
+            "log_level": "warning",
+            "role": "summary",
+            "attempt": 1,
+            "error": "ReadTimeout",
+        }
+    ]

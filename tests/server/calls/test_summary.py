@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from tests.kit.app import Service, running_service
-from tests.kit.model_faults import Delay, MalformedJson, Status
+from tests.kit.model_faults import Delay, MalformedJson, SlowTokens, Status
 from tests.kit.model_server import ModelServer
 from tests.server.calls.conftest import MESSAGES, refusal
 
@@ -25,6 +26,11 @@ PROSE = "客户咨询产品价格和购买流程。询问了基础版和专业�
 
 def summarise(client: httpx.AsyncClient, record: str, **headers: str) -> Any:
     return client.post(f"{RECORDS}/{record}/generate-summary", headers=headers)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what it looks at is in another thread
+        await asyncio.sleep(0.01)
 
 
 def events_of(response: httpx.Response) -> list[tuple[str, Any]]:
@@ -119,6 +125,24 @@ class TestStream:
         assert events[-1] == ("result", {"success": True, "data": {"summary": PROSE}})
         assert "".join(data["text"] for name, data in events if name == "delta") == PROSE
         assert {data["step"] for name, data in events if name == "progress"} >= {"prepare", "summarize", "persist"}
+
+    async def test_what_was_told_before_a_restart_is_dropped(
+        self, service: Service, user: httpx.AsyncClient, talked: str, models: ModelServer
+    ) -> None:
+        """The worker dies while it writes: the run goes on, and the client is told to begin again."""
+        slow = SlowTokens(TAGGED, 0.15)
+        models.script("summary", slow, TAGGED)
+        streamed = asyncio.create_task(summarise(user, talked, accept="text/event-stream"))
+        await until(lambda: models.calls("summary") == 1)
+        await asyncio.sleep(0.5)
+        async with service.runtime.database.pool.connection() as connection:
+            await connection.execute("UPDATE platform.runs SET worker_id = gen_random_uuid()")
+        events = events_of(await streamed)
+        assert events[-1] == ("result", {"success": True, "data": {"summary": PROSE}})
+        names = [name for name, _ in events]
+        assert "reset" in names
+        after = events[len(names) - names[::-1].index("reset") :]
+        assert "".join(data["text"] for name, data in after if name == "delta") == PROSE
 
     async def test_a_failure_is_the_last_event(self, user: httpx.AsyncClient, talked: str, models: ModelServer) -> None:
         models.script("summary", Status(500))

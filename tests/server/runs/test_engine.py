@@ -37,6 +37,11 @@ class TestRun:
         state = await runtime.engine.state(owner, asked.thread_id)
         assert (state.values, state.next) == (result.output, ())
 
+    async def test_its_output_is_what_the_graph_declares(self, runtime: Runtime, owner: UUID) -> None:
+        run_id = await runtime.engine.start(request(owner, "approval", log="/dev/null"))
+        result = await runtime.engine.wait(owner, run_id, 10)
+        assert result.output == {"log": "/dev/null", "steps": ["first"]}
+
     async def test_a_second_run_goes_on_from_the_first(self, runtime: Runtime, owner: UUID) -> None:
         thread_id = uuid4()
         for _ in range(2):
