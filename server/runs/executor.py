@@ -78,6 +78,9 @@ class Executor:
             claimed = await repository.claim(connection, UUID(run_id), self._worker_id)
         if claimed is None:
             return
+        if self._draining:
+            await self._give_back(claimed)
+            return
         task = asyncio.create_task(self._run(claimed), name=f"run {run_id}")
         self._tasks[claimed.run_id] = task
         try:
@@ -133,6 +136,8 @@ class Executor:
         """Drive the graph; None means that the run is to go on elsewhere."""
         if claimed.run_id in self._cancelled:
             return Outcome.interrupted()
+        if self._draining:
+            return None
         control = self._controls[claimed.run_id] = RunControl()
         try:
             return Outcome.success(await self._drive(claimed, events, collector, control))
