@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker migrate demo studio test check format lock clean
+.PHONY: help run worker migrate demo studio test bench check format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail)
+	$(BIN)/python bench/calls.py
+	$(BIN)/python bench/summary_run.py
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .

@@ -144,9 +144,7 @@ class Executor:
         except (GraphDrained, FenceLost):
             return None
         except asyncio.CancelledError:
-            if claimed.run_id not in self._cancelled:
-                return None
-            return Outcome.interrupted()
+            return Outcome.interrupted() if claimed.run_id in self._cancelled else None
         except Exception as error:  # noqa: BLE001 - whatever a graph raises ends its run, and only that
             return Outcome.failure(error)
         finally:
