@@ -13,8 +13,7 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 2.0
 STALLED_SECONDS: Final = 10.0
 _RESTART_SECONDS: Final = 0.5
-# A second cancellation would cut the handlers off.
-_HANDLERS_SECONDS: Final = 15.0
+_PATIENCE_SECONDS: Final = 1.0
 
 
 class JobWorker:
@@ -30,8 +29,8 @@ class JobWorker:
         self._task = asyncio.create_task(self._supervise(), name="job worker")
 
     async def stop(self) -> None:
-        """Take no more jobs, and wait for the handlers that are at work."""
-        await end(self._task, patience=_HANDLERS_SECONDS)
+        """Take no more jobs. Handlers that still work are cut off after a second: let them end before."""
+        await end(self._task, patience=_PATIENCE_SECONDS)
         self._task = None
 
     async def _supervise(self) -> None:

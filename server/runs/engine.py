@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from checkpoints.saver import PooledSaver
 from core.errors import Conflict, NotFound
 from core.ids import IdSource
+from core.tasks import wait_at_most
 from db.database import Pool
 from jobs.queue import JobQueue
 from server.runs import events, repository
@@ -74,9 +74,7 @@ class RunEngine:
         Raises:
             NotFound: there is no such run of this owner.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._until_finished(run_id)
+        await self._until_finished(run_id, timeout)
         return await self.result(owner_id, run_id)
 
     async def result(self, owner_id: UUID, run_id: UUID) -> RunResult:
@@ -149,13 +147,14 @@ class RunEngine:
         async with self._pool.connection() as connection, connection.transaction():
             return await repository.delete_thread(connection, thread_id, owner_id)
 
-    async def _until_finished(self, run_id: UUID) -> None:
+    async def _until_finished(self, run_id: UUID, seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (float("inf") if seconds is None else seconds)
         with self._broker.subscribe(run_id) as news:
-            while True:
+            while loop.time() < deadline:
                 news.clear()
                 async with self._pool.connection() as connection:
                     status = await repository.status(connection, run_id)
                 if status is None or status.finished:
                     return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), _POLL_SECONDS)
+                await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import UUID
@@ -12,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from checkpoints.saver import FenceLost
+from core.tasks import wait_at_most
 from db.database import Pool
 from server.runs.broker import Broker, notify
 from server.runs.encode import encode
@@ -79,8 +79,7 @@ class EventWriter:
     async def _flush_often(self) -> None:
         while True:
             await self._filled.wait()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), _BATCH_SECONDS)
+            await wait_at_most(self._closed, _BATCH_SECONDS)
             if self._closed.is_set():
                 return
             batch = list(self._buffer)
@@ -116,8 +115,7 @@ async def read(
             if left <= 0 or (finished and not events):
                 return
             if not events:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), min(_POLL_SECONDS, left))
+                await wait_at_most(news, min(_POLL_SECONDS, left))
 
 
 async def _page(pool: Pool, run_id: UUID, after: EventId) -> tuple[bool, list[Event]]:

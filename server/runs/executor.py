@@ -12,6 +12,7 @@ from langgraph.runtime import RunControl
 from checkpoints.saver import FencedSaver, FenceLost
 from core.clock import Clock
 from core.ids import IdSource
+from core.tasks import end
 from db.database import Pool
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
@@ -93,7 +94,7 @@ class Executor:
 
     def cancel(self, run_id: UUID) -> None:
         """Stop a run of this process, if it is one; it ends as interrupted."""
-        if run_id not in self._tasks or run_id in self._cancelled:
+        if run_id not in self._tasks:
             return
         self._cancelled.add(run_id)
         # Before the graph has begun there is nothing to cut off, and after it has ended nothing to stop.
@@ -108,10 +109,7 @@ class Executor:
         tasks = set(self._tasks.values())
         if tasks:
             _done, late = await asyncio.wait(tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            await asyncio.gather(*(end(task) for task in late))
 
     async def _run(self, claimed: Claim) -> None:
         with structlog.contextvars.bound_contextvars(
