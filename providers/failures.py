@@ -1,7 +1,9 @@
 """What the model clients raise: which of it is worth another attempt (X027)."""
 
 import json
-from contextlib import suppress
+import math
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
@@ -9,13 +11,17 @@ import openai
 from google.genai.errors import APIError as GoogleError
 from google.genai.errors import UnknownApiResponseError
 from langchain_core.exceptions import ContextOverflowError, LangChainException, ModelError, OutputParserException
+from langchain_google_genai.chat_models import ChatGoogleGenerativeAIError
 
+from core.clock import SystemClock
+from providers.answers import BrokenAnswer
 from providers.offline.model import OfflineRefusal
 
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
 # What the clients let through for a broken connection or a body that is not what it says it is.
 _BROKEN: Final = (
+    BrokenAnswer,
     httpx.TimeoutException,
     httpx.NetworkError,
     httpx.RemoteProtocolError,
@@ -33,6 +39,7 @@ _OF_A_MODEL: Final = (
     LangChainException,
     openai.OpenAIError,
     GoogleError,
+    ChatGoogleGenerativeAIError,  # statuses that Google's client has no class for, as 413 and 422
     httpx.HTTPError,
     OfflineRefusal,
     *_BROKEN,
@@ -48,7 +55,9 @@ def is_retryable(error: BaseException) -> bool:
     if isinstance(error, ModelError) and error.is_retryable:
         return True
     status = _status(error)
-    return status is not None and (status == _TOO_MANY or status >= _SERVER)
+    if status is None:
+        return _broke_off(error)
+    return status == _TOO_MANY or status >= _SERVER
 
 
 def is_model_error(error: BaseException) -> bool:
@@ -57,15 +66,39 @@ def is_model_error(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that the vendor asks us to wait, if it says so."""
+    """Return the seconds that the vendor asks us to wait, if it says so (as seconds or as a date)."""
     seen: BaseException | None = error
     while seen is not None:
         headers = getattr(getattr(seen, "response", None), "headers", None) or {}
-        with suppress(ValueError):
-            return max(float(headers.get("retry-after", "")), 0)
+        if (seconds := _seconds(headers.get("retry-after", ""))) is not None:
+            return max(seconds, 0)
         # LangChain's Google errors leave the response with their cause.
         seen = seen.__cause__
     return None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _seconds_until(text)
+    return seconds if math.isfinite(seconds) else None
+
+
+def _seconds_until(text: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone (`-0000`) is meant as UTC.
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - SystemClock().now()).total_seconds()
+
+
+def _broke_off(error: BaseException) -> bool:
+    """Tell whether a server that had begun to answer gave up: OpenAI's error event in a stream has no status."""
+    told = isinstance(error, openai.APIError) and not isinstance(error, openai.APIStatusError)
+    return told and getattr(error, "type", None) != "invalid_request_error"
 
 
 def _status(error: BaseException) -> int | None:

@@ -49,10 +49,11 @@ class Models:
 
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits set; made once, however many ask at once."""
-        if role not in self._models:
-            self._models[role] = asyncio.create_task(asyncio.to_thread(self._build, role))
+        made = self._models.get(role)
+        if made is None or _failed(made):
+            made = self._models[role] = asyncio.create_task(asyncio.to_thread(self._build, role))
         # Shielded: who is cancelled while it is made must not take it from the others.
-        return await asyncio.shield(self._models[role])
+        return await asyncio.shield(made)
 
     def _build(self, role: Role) -> BaseChatModel:
         name = self._names[role]
@@ -63,9 +64,15 @@ class Models:
 
     async def aclose(self) -> None:
         """Close the clients' connections."""
-        for task in self._models.values():
-            await _close(await task)
-        self._models.clear()
+        made, self._models = self._models, {}
+        await asyncio.gather(*made.values(), return_exceptions=True)
+        for task in made.values():
+            if not _failed(task):
+                await _close(task.result())
+
+
+def _failed(made: asyncio.Task[BaseChatModel]) -> bool:
+    return made.done() and (made.cancelled() or made.exception() is not None)
 
 
 async def _close(model: BaseChatModel) -> None:

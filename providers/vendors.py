@@ -1,20 +1,24 @@
 """From `provider:model` to a LangChain chat model. None retries by itself: that happens in one place (X027)."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_google_genai import ChatGoogleGenerativeAI
-from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
 from core.settings import OFFLINE, Settings, SettingsError
+from providers.answers import WholeCompatible, WholeGoogle, WholeOpenAI
 from providers.limits import Limits
 
 # Servers that check no key (Ollama, vLLM, llama.cpp) still get an Authorization header.
 _NO_KEY: Final = SecretStr("none")
+# OpenAI's models, wherever they are served, understand `max_completion_tokens`; its newer ones understand nothing else.
+_OPENAI_HOST: Final = re.compile(r"(?:^|\.)openai\.(?:azure\.)?com$")
+# These take no temperature but their own; LangChain leaves it out for gpt-5 only.
+_OWN_TEMPERATURE: Final = re.compile(r"o\d")
 PROVIDERS: Final = ("google_genai", "openai", "qwen")
 
 
@@ -52,7 +56,7 @@ def check(name: ModelName, settings: Settings, variable: str) -> None:
     """
     missing = {
         "google_genai": settings.google_api_key is None and "GOOGLE_API_KEY",
-        "openai": settings.openai_api_key is None and settings.openai_base_url is None and "OPENAI_API_KEY",
+        "openai": settings.openai_api_key is None and _is_openai(settings.openai_base_url) and "OPENAI_API_KEY",
         "qwen": settings.dashscope_api_key is None and "DASHSCOPE_API_KEY",
     }.get(name.provider)
     if missing:
@@ -63,7 +67,7 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
     """Make the client. Blocking (it reads certificates): call it in a thread."""
     match name.provider:
         case "google_genai":
-            return ChatGoogleGenerativeAI(
+            return WholeGoogle(
                 model=name.model,
                 api_key=settings.google_api_key,
                 base_url=settings.google_gemini_base_url,
@@ -75,10 +79,17 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
             )
         case "qwen":
             return _compatible(name, limits, metadata, settings.dashscope_api_key, settings.dashscope_base_url)
-        case _ if settings.openai_base_url:
+        case _ if settings.openai_base_url and not _is_openai(settings.openai_base_url):
             return _compatible(name, limits, metadata, settings.openai_api_key, settings.openai_base_url)
         case _:
-            return ChatOpenAI(**_openai(name, limits, metadata), api_key=settings.openai_api_key)
+            chosen = _openai(name, limits, metadata)
+            if _OWN_TEMPERATURE.match(name.model):
+                del chosen["temperature"]
+            return WholeOpenAI(**chosen, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
+
+
+def _is_openai(url: str | None) -> bool:
+    return url is None or _OPENAI_HOST.search(urlsplit(url).hostname or "") is not None
 
 
 def _compatible(
@@ -86,7 +97,7 @@ def _compatible(
 ) -> BaseChatModel:
     # ChatOpenAI sends the limit as `max_completion_tokens`, which only OpenAI itself understands; its base sends
     # `max_tokens`, which all the others do.
-    return BaseChatOpenAI(**_openai(name, limits, metadata), api_key=key or _NO_KEY, base_url=base_url)
+    return WholeCompatible(**_openai(name, limits, metadata), api_key=key or _NO_KEY, base_url=base_url)
 
 
 def _openai(name: ModelName, limits: Limits, metadata: dict[str, Any]) -> dict[str, Any]:

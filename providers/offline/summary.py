@@ -10,14 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from providers.offline.cues import CLOSING, GREETING, OUTCOME, REQUEST
 
 _DATA: Final = re.compile(r"<(transcript|notes)>(.*)</\1>", re.DOTALL)
 _LINE: Final = re.compile(r"^(user|assistant): ?", re.MULTILINE)
 _SENTENCE: Final = re.compile(r"[^。！？!?；;\n]*?(?:[。！？!?；;\n]|\.(?=\s|$)|$)")
-_POINT: Final = re.compile(r"<(request|key_information|outcome)>(.*?)</\1>", re.DOTALL)
+# A point ends before the next one begins, so that tags which nobody closes cost no second look.
+_POINT: Final = re.compile(
+    r"<(request|key_information|outcome)>((?:(?!<(?:request|key_information|outcome)>).)*?)</\1>", re.DOTALL
+)
 _WORD: Final = re.compile(r"[a-z][a-z'-]{3,}|[\u4e00-\u9fff]{2}", re.IGNORECASE)
 _FIGURE: Final = re.compile(r"\d|[一二三四五六七八九十百千万两]+(?:元|块|点|号|天|年|月|折|个|次)")
 _CJK: Final = re.compile(r"[\u4e00-\u9fff]")
@@ -37,8 +40,9 @@ class _Sentence:
 
 
 def summarise(messages: Sequence[BaseMessage]) -> str:
-    """Answer the newest message's data with three tagged points."""
-    found = _DATA.search(messages[-1].text) if messages else None
+    """Answer the newest data with three tagged points; a question about an earlier answer brings no data of its own."""
+    asked = (_DATA.search(message.text) for message in reversed(messages) if isinstance(message, HumanMessage))
+    found = next(filter(None, asked), None)
     kind, data = found.groups() if found else ("transcript", "")
     points = _from_notes(data) if kind == "notes" else _from_transcript(data)
     chinese = len(_CJK.findall(data)) * _ENGLISH >= len(data) / _ENGLISH
@@ -100,10 +104,11 @@ def _key_information(sentences: Sequence[_Sentence]) -> list[_Sentence]:
 
 
 def _from_notes(data: str) -> dict[str, str]:
-    told: dict[str, list[str]] = {name: [] for name in _LENGTHS}
+    # Dictionaries as sets that keep the order.
+    told: dict[str, dict[str, None]] = {name: {} for name in _LENGTHS}
     for name, text in _POINT.findall(data):
-        if text.strip() and text.strip() not in told[name] and text.strip() not in ("未提及", "not stated"):
-            told[name].append(text.strip())
+        if text.strip() and text.strip() not in ("未提及", "not stated"):
+            told[name][text.strip()] = None
     return {
         "request": next(iter(told["request"]), ""),
         "key_information": _joined(told["key_information"]),

@@ -29,10 +29,11 @@ class SlowTokens:
 
 @dataclass(frozen=True)
 class CutStream:
-    """A stream (or a body) whose connection breaks in the middle."""
+    """A stream (or a body) whose connection breaks in the middle; `quietly`: it ends in good order, only too early."""
 
     text: str = "这一句话还没有说完就断了"
     after_chunks: int = 2
+    quietly: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,12 @@ class MalformedJson:
     """A body that is no JSON, with status 200: what broken proxies send."""
 
 
-Fault = Status | Delay | SlowTokens | CutStream | MalformedJson
+@dataclass(frozen=True)
+class Body:
+    """Any body with status 200, whatever was asked for."""
+
+    text: str
+    kind: str = "application/json"
+
+
+Fault = Status | Delay | SlowTokens | CutStream | MalformedJson | Body

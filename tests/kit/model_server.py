@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.kit.model_faults import CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
+from tests.kit.model_faults import Body, CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
 from tests.kit.model_protocols import ModelRequest, error, pieces, read_gemini, read_openai, whole
 
 Answer = str | Fault
@@ -113,12 +113,10 @@ class ModelServer:
             case Status(code, retry_after):
                 headers = {} if retry_after is None else {"retry-after": str(retry_after)}
                 return JSONResponse(error(request, code), status_code=code, headers=headers)
-            case MalformedJson():
-                kind = "text/event-stream" if request.streamed else "application/json"
-                body = 'data: {"choices": [{"delta"\n\n' if request.streamed else '{"choices": [{"mess'
-                return Response(body, media_type=kind)
-            case CutStream(text, after):
-                return StreamingResponse(_cut(request, text, after), media_type="text/event-stream")
+            case Body() | MalformedJson() as fault:
+                return _as_it_is(request, fault)
+            case CutStream(text, after, quietly):
+                return StreamingResponse(_cut(request, text, after, quietly=quietly), media_type="text/event-stream")
             case Delay(seconds, text):
                 await asyncio.sleep(seconds)
                 return _proper(request, text)
@@ -126,7 +124,14 @@ class ModelServer:
                 return _proper(request, text, pause=seconds)
             case str(text):
                 return _proper(request, text)
-        raise AssertionError("a script holds answers and faults only")
+
+
+def _as_it_is(request: ModelRequest, fault: Body | MalformedJson) -> Response:
+    if isinstance(fault, Body):
+        return Response(fault.text, media_type=fault.kind)
+    if request.streamed:
+        return Response('data: {"choices": [{"delta"\n\n', media_type="text/event-stream")
+    return Response('{"choices": [{"mess', media_type="application/json")
 
 
 def _proper(request: ModelRequest, text: str, pause: float = 0) -> Response:
@@ -141,9 +146,10 @@ async def _paused(frames: list[str], seconds: float) -> AsyncIterator[str]:
         await asyncio.sleep(seconds)
 
 
-async def _cut(request: ModelRequest, text: str, after: int) -> AsyncIterator[Any]:
+async def _cut(request: ModelRequest, text: str, after: int, *, quietly: bool) -> AsyncIterator[Any]:
     frames = pieces(request, text) if request.streamed else [json.dumps(whole(request, text))[:20]]
     for frame in frames[:after]:
         yield frame
-    # uvicorn closes the connection of a response that raises, without the closing chunk.
-    raise ConnectionResetError("scripted")
+    if not quietly:
+        # uvicorn closes the connection of a response that raises, without the closing chunk.
+        raise ConnectionResetError("scripted")

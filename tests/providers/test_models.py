@@ -1,16 +1,23 @@
 """Which model a role gets, with which limits, and what a wrong configuration says."""
 
 import asyncio
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
 
+import httpx
+import openai
 import pytest
-from langchain_openai import ChatOpenAI
+from langchain_core.language_models import BaseChatModel
+from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from core.roles import ROLES
+from core.clock import SystemClock
+from core.roles import ROLES, Role
 from core.settings import Settings, SettingsError
-from providers.failures import is_model_error, is_retryable
+from providers.failures import is_model_error, is_retryable, retry_after
 from providers.limits import limits_of
 from providers.models import Models
-from providers.offline.model import OfflineRefusal
+from providers.offline.model import OfflineChatModel, OfflineRefusal
 
 
 def settings(**environ: str) -> Settings:
@@ -41,6 +48,7 @@ def test_a_role_over_its_fallback_over_the_default() -> None:
     ("environ", "said"),
     [
         ({"MODEL_SUMMARY": "openai:x"}, "MODEL_SUMMARY is openai:x, which needs OPENAI_API_KEY"),
+        ({"MODEL_SUMMARY": "openai:x", "OPENAI_BASE_URL": "https://api.openai.com/v1"}, "needs OPENAI_API_KEY"),
         ({"MODEL_DEFAULT": "qwen:x"}, "MODEL_DEFAULT is qwen:x, which needs DASHSCOPE_API_KEY"),
         ({"MODEL_DEFAULT": "google_genai:x"}, "needs GOOGLE_API_KEY"),
         ({"MODEL_SUMMARY": "gpt-5"}, "MODEL_SUMMARY: `gpt-5` is neither offline nor one of"),
@@ -72,12 +80,36 @@ def test_limits_role_over_common_over_default() -> None:
     )
 
 
-async def test_openai_itself_gets_its_own_form_of_the_limit() -> None:
-    models = Models(settings(MODEL_SUMMARY="openai:gpt-5-mini", OPENAI_API_KEY="k"))
+async def sent(**environ: str) -> dict[str, Any]:
+    models = Models(settings(OPENAI_API_KEY="k", **environ))
     model = await models.chat("summary")
-    assert isinstance(model, ChatOpenAI)
-    assert model._get_request_payload("hi")["max_completion_tokens"] == 200
+    assert isinstance(model, BaseChatOpenAI)
+    payload = model._get_request_payload("hi")
     await models.aclose()
+    return payload
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["", "https://api.openai.com/v1", "https://eu.api.openai.com/v1", "https://x.openai.azure.com/openai/v1"],
+)
+async def test_openai_itself_gets_its_own_form_of_the_limit(base_url: str) -> None:
+    payload = await sent(MODEL_SUMMARY="openai:gpt-5-mini", OPENAI_BASE_URL=base_url)
+    assert payload["max_completion_tokens"] == 200
+    assert "max_tokens" not in payload
+
+
+async def test_other_servers_get_the_limit_they_understand() -> None:
+    payload = await sent(MODEL_SUMMARY="openai:llama", OPENAI_BASE_URL="https://openai.com.example.org/v1")
+    assert payload["max_tokens"] == 200
+    assert "max_completion_tokens" not in payload
+
+
+@pytest.mark.parametrize(
+    ("model", "temperature"), [("gpt-4.1-mini", 0.2), ("gpt-5-mini", None), ("o4-mini", None), ("o3", None)]
+)
+async def test_a_model_with_a_temperature_of_its_own_is_sent_none(model: str, temperature: float | None) -> None:
+    assert (await sent(MODEL_SUMMARY=f"openai:{model}")).get("temperature") == temperature
 
 
 async def test_a_model_is_made_once() -> None:
@@ -85,6 +117,38 @@ async def test_a_model_is_made_once() -> None:
     made = await asyncio.gather(*(models.chat("summary") for _ in range(10)))
     assert len({id(model) for model in made}) == 1
     await models.aclose()
+
+
+class _FailsOnce(Models):
+    """The first client that it makes fails, as with a certificate file that cannot be read."""
+
+    failed = False
+
+    def _build(self, role: Role) -> BaseChatModel:
+        if not self.failed:
+            self.failed = True
+            raise OSError("scripted")
+        return super()._build(role)
+
+
+async def test_a_model_that_could_not_be_made_is_made_the_next_time() -> None:
+    models = _FailsOnce(settings())
+    with pytest.raises(OSError, match="scripted"):
+        await models.chat("summary")
+    assert isinstance(await models.chat("summary"), OfflineChatModel)
+    await models.aclose()
+
+
+async def test_closing_passes_over_what_could_not_be_made() -> None:
+    models = _FailsOnce(settings(MODEL_FAST="openai:x", OPENAI_API_KEY="k"))
+    with pytest.raises(OSError, match="scripted"):
+        await models.chat("summary")
+    made = await models.chat("fast")
+    assert isinstance(made, BaseChatOpenAI)
+    await models.aclose()
+    client = made.http_async_client
+    assert client is not None
+    assert client.is_closed
 
 
 async def test_offline_refuses_what_it_cannot_do() -> None:
@@ -98,3 +162,21 @@ async def test_offline_refuses_what_it_cannot_do() -> None:
 def test_our_own_errors_are_not_the_models() -> None:
     assert not is_model_error(KeyError("x"))
     assert not is_retryable(KeyError("x"))
+
+
+def told_to_wait(text: str) -> float | None:
+    response = httpx.Response(429, headers={"retry-after": text}, request=httpx.Request("POST", "http://x"))
+    return retry_after(openai.RateLimitError("scripted", response=response, body=None))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7), ("0.5", 0.5), ("-1", 0), ("nan", None), ("inf", None), ("soon", None), ("", None)]
+)
+def test_the_time_to_wait_in_seconds(text: str, seconds: float | None) -> None:
+    assert told_to_wait(text) == seconds
+
+
+def test_the_time_to_wait_as_a_date() -> None:
+    now = SystemClock().now()
+    assert told_to_wait(format_datetime(now + timedelta(seconds=60), usegmt=True)) == pytest.approx(60, abs=5)
+    assert told_to_wait(format_datetime(now - timedelta(seconds=60), usegmt=True)) == 0

@@ -1,8 +1,11 @@
 """Every provider × every fault, at the wire: the vendors' real clients against the local stand-in (X026, X027)."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import openai
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -11,7 +14,7 @@ from core.settings import Settings
 from providers.failures import is_model_error, is_retryable, retry_after
 from providers.models import Models
 from providers.usage import Usage, UsageCollector
-from tests.kit.model_faults import CutStream, Delay, MalformedJson, SlowTokens, Status
+from tests.kit.model_faults import Body, CutStream, Delay, MalformedJson, SlowTokens, Status
 from tests.kit.model_server import ModelServer
 
 TEXT = "客户咨询价格，明天再联系。"
@@ -95,11 +98,19 @@ async def test_a_slow_stream_is_no_timeout(server: ModelServer, model: BaseChatM
         (Status(503), True),
         (Delay(3), True),
         (CutStream(), True),
+        (CutStream(quietly=True), True),
         (MalformedJson(), True),
+        (Body("<html>Bad gateway</html>", "text/html"), True),
+        (Body("null"), True),
+        (Body('{"choices": null}'), True),
+        (Body('{"choices": [], "candidates": []}'), True),
+        (Body('{"error": {"message": "overloaded", "code": 503}}'), True),
         (Status(400), False),
         (Status(401), False),
         (Status(403), False),
         (Status(404), False),
+        (Status(413), False),
+        (Status(422), False),
     ],
     ids=str,
 )
@@ -116,6 +127,49 @@ async def test_faults(server: ModelServer, asked: Any, fault: Any, retryable: bo
     assert usage == Usage(
         role="summary", model=usage.model, input_tokens=0, output_tokens=0, latency_ms=usage.latency_ms, failed=True
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "retryable"), [("server_error", True), ("rate_limit_error", True), ("invalid_request_error", False)]
+)
+async def test_an_error_event_in_a_stream(server: ModelServer, kind: str, retryable: bool) -> None:  # noqa: FBT001
+    body = json.dumps({"error": {"message": "scripted", "type": kind, "code": kind}})
+    server.script("summary", Body(f"data: {body}\n\n", "text/event-stream"))
+    models = Models(Settings.load(server.environment(provider="openai", roles=["summary"]), dotenv=None))
+    model = await models.chat("summary")
+    with pytest.raises(openai.APIError) as raised:
+        await anext(model.astream(QUESTION))
+    await models.aclose()
+    assert is_model_error(raised.value)
+    assert is_retryable(raised.value) is retryable
+
+
+async def test_a_blocked_prompt_is_an_empty_answer(server: ModelServer) -> None:
+    feedback = '{"promptFeedback": {"blockReason": "SAFETY"}}'
+    server.script("summary", Body(feedback), Body(f"data: {feedback}\n\n", "text/event-stream"))
+    models = Models(Settings.load(server.environment(provider="google_genai", roles=["summary"]), dotenv=None))
+    model = await models.chat("summary")
+    assert (await model.ainvoke(QUESTION)).text == ""
+    assert [chunk.text async for chunk in model.astream(QUESTION) if chunk.text] == []
+    await models.aclose()
+
+
+async def test_who_stops_listening_is_noted(server: ModelServer, model: BaseChatModel) -> None:
+    server.script("summary", SlowTokens(TEXT, 0.05))
+    collector = UsageCollector()
+
+    async def listen() -> None:
+        async for _ in model.astream(QUESTION, config={"callbacks": [collector]}):
+            listening.set()
+
+    listening = asyncio.Event()
+    task = asyncio.create_task(listen())
+    await listening.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    [usage] = collector.drain()
+    assert (usage.role, usage.failed) == ("summary", True)
 
 
 async def test_the_time_to_wait_is_read(server: ModelServer, provider: str, model: BaseChatModel) -> None:
