@@ -36,7 +36,8 @@ async def _missing(connection: AsyncConnection) -> list[tuple[str, str]]:
     files = await asyncio.to_thread(_migration_files)
     # A new database gets the whole schema, which contains what every migration file would do.
     if not applied:
-        return [("schema", SchemaManager.get_schema()), *((name, "") for name in files)]
+        schema = await asyncio.to_thread(SchemaManager.get_schema)
+        return [("schema", schema), *((name, "") for name in files)]
     return [(name, sql) for name, sql in files.items() if name not in applied]
 
 

@@ -24,17 +24,18 @@ def _logs() -> None:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A PostgreSQL server for the whole session, with a migrated template."""
+    """A PostgreSQL server for the whole session, with one migrated database."""
     with crossable() as path, database.running_server(path / "pg") as url:
-        asyncio.run(migrate(database.create(url, database.TEMPLATE)))
+        asyncio.run(migrate(database.create(url, database.DATABASE)))
         yield url
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
-    with database.copied(server_url) as url:
-        yield url
+def database_url(server_url: str) -> str:
+    """The migrated database, without a row."""
+    url = database.at(server_url, database.DATABASE)
+    database.empty(url)
+    return url
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,10 @@ def covered(raw: str) -> dict[PointName, bool]:
 def usable(raw: str) -> bool:
     """Tell whether an answer can stand as a summary: it says something, and not that the model declines."""
     summary = render(raw, complete=True)
-    return any(character.isalnum() for character in summary) and _REFUSAL.match(summary.replace("’", "'")) is None
+    if not any(character.isalnum() for character in summary):
+        return False
+    # In all three tags it is the customer who cannot do something.
+    return all(covered(raw).values()) or _REFUSAL.match(summary.replace("’", "'")) is None
 
 
 def problems(raw: str) -> list[str]:

@@ -47,14 +47,16 @@ async def test_many_processes_may_migrate_at_once(server_url: str) -> None:
     assert "jobs.procrastinate_jobs" in tables(url)
 
 
-def test_every_migration_can_be_taken_back(database_url: str) -> None:
-    engine = db.migrate.migration_engine(database_url)
+def test_every_migration_can_be_taken_back(server_url: str) -> None:
+    url = database.create(server_url, "taken_back")
+    asyncio.run(migrate(url))
+    engine = db.migrate.migration_engine(url)
     with engine.begin() as connection:
         command.downgrade(db.migrate.alembic_config(connection), "base")
     engine.dispose()
-    assert tables(database_url) == {"public.alembic_version"}
-    db.migrate.upgrade(database_url)
-    assert "public.call_records" in tables(database_url)
+    assert tables(url) == {"public.alembic_version"}
+    db.migrate.upgrade(url)
+    assert "public.call_records" in tables(url)
 
 
 def test_the_lists_have_their_indexes(database_url: str) -> None:

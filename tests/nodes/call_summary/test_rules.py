@@ -41,3 +41,11 @@ def test_covered() -> None:
         "key_information": False,
         "outcome": False,
     }
+
+
+def test_what_a_customer_cannot_do_is_no_refusal() -> None:
+    request, rest = "我无法完成付款，怎么办？", "<key_information>订单7</key_information><outcome>未提及</outcome>"
+    said = f"<request>{request}</request>{rest}"
+    assert usable(said)
+    assert problems(said) == []
+    assert not usable("我无法提供帮助。")
