@@ -61,8 +61,3 @@ class Database:
         """Open a session whose transaction commits at the end of the block, or rolls back on an error."""
         async with self._sessions.begin() as session:
             yield session
-
-    async def ping(self) -> None:
-        """Ask the server for one row; raises when it does not answer."""
-        async with self.pool.connection(timeout=2) as connection:
-            await connection.execute("SELECT 1")

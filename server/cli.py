@@ -16,7 +16,7 @@ import structlog
 import typer
 
 from core import logging
-from core.settings import OFFLINE, Settings, SettingsError
+from core.settings import Settings, SettingsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -127,5 +127,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-__all__ = ["OFFLINE", "app", "main"]

@@ -1,16 +1,18 @@
 """`GET /health`: public, no secrets; degraded only when the database or the checkpoints are out of reach (K11)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
+from server.runs import repository
 from server.runtime import CurrentRuntime
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
+_PATIENCE_SECONDS: Final = 2.0
 Reachable = Literal["ok", "down"]
 
 
@@ -38,22 +40,14 @@ class Health(BaseModel):
 
 
 async def measure(runtime: CurrentRuntime) -> Load | None:
-    """Count unfinished runs, and touch the checkpoints; None when PostgreSQL does not answer."""
+    """Count unfinished runs; None when the database or the checkpoints do not answer."""
     try:
-        async with runtime.database.pool.connection(timeout=2) as connection:
-            await connection.execute("SELECT 1 FROM checkpoints.checkpoints LIMIT 1")
-            cursor = await connection.execute(
-                """
-                SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
-                       count(*) FILTER (WHERE status = 'running') AS running
-                FROM platform.runs WHERE status IN ('pending', 'running')
-                """
-            )
-            row = await cursor.fetchone()
+        async with runtime.database.pool.connection(timeout=_PATIENCE_SECONDS) as connection:
+            pending, running = await repository.count_unfinished(connection)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "down"
         log.warning("health_database_down", error=type(error).__name__)
         return None
-    return Load(runs_pending=row["pending"], runs_running=row["running"]) if row else None
+    return Load(runs_pending=pending, runs_running=running)
 
 
 @router.get("/health", responses={503: {"model": Health}})

@@ -9,7 +9,7 @@ import structlog
 from sse_starlette import ServerSentEvent
 
 from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotFound, TimedOut
-from nodes.call_summary.transcript import transcript_digest
+from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
 from server.calls.service import no_such_call
 from server.errors import nested_shape
@@ -45,7 +45,7 @@ async def start(runtime: Runtime, user_id: UUID, call_id: UUID) -> Started:
         call = await repository.find_call(session, user_id, call_id)
         if call is None:
             raise no_such_call()
-        if not any(message["content"].strip() for message in call.messages):
+        if not has_substance(call.messages):
             raise InvalidInput("通话没有可以总结的内容", code="NO_MESSAGES")
         digest = transcript_digest(call.messages)
         known = call.summary_thread_id

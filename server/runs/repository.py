@@ -231,3 +231,17 @@ async def thread_workflow(connection: Connection, thread_id: UUID, owner_id: UUI
     )
     row = await cursor.fetchone()
     return row["workflow"] if row else None
+
+
+async def count_unfinished(connection: Connection) -> tuple[int, int]:
+    """Count the runs that wait and those that run; raises when runs or checkpoints are out of reach."""
+    await connection.execute("SELECT 1 FROM checkpoints.checkpoints LIMIT 1")
+    cursor = await connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+               count(*) FILTER (WHERE status = 'running') AS running
+        FROM platform.runs WHERE status IN ('pending', 'running')
+        """
+    )
+    row = await cursor.fetchone() or {}
+    return row["pending"], row["running"]
