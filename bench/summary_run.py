@@ -127,7 +127,7 @@ async def measure(url: str, data_dir: Path, rounds: int) -> None:
                 response = await user.post(f"/api/v1/call-records/{call}/generate-summary")
                 whole.append((time.perf_counter() - begun) * 1000)
                 assert response.status_code == 200, response.text
-        async with service.runtime.database.pool.connection() as connection:
+        async with service.runtime.system.pool.connection() as connection:
             cursor = await connection.execute(
                 "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY started_at - created_at) AS queued"
                 " FROM platform.runs"

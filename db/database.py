@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from db.url import for_psycopg, for_sqlalchemy, search_path_option
@@ -57,7 +59,21 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a session whose transaction commits at the end of the block, or rolls back on an error."""
+    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
+        """Open a session whose transaction commits at the end of the block, or rolls back on an error.
+
+        Args:
+            user_id: whose rows it sees; without one it sees none that has an owner (the system role sees all).
+        """
         async with self._sessions.begin() as session:
+            if user_id is not None:
+                await session.execute(text("SELECT set_config('app.user_id', :user, true)"), {"user": str(user_id)})
             yield session
+
+
+@asynccontextmanager
+async def acting_for(pool: Pool, user_id: UUID) -> AsyncIterator[AsyncConnection[DictRow]]:
+    """Open a transaction on a connection of the pool that sees and changes what belongs to one user."""
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('app.user_id', %s, true)", (str(user_id),))
+        yield connection

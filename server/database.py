@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 
 import checkpoints.setup
 import db.migrate
+import db.roles
 import jobs.setup
 from core.settings import Settings
 from core.tasks import end
@@ -26,7 +27,7 @@ _MIGRATION_LOCK: Final = 7_201_426_001
 
 @asynccontextmanager
 async def located(settings: Settings) -> AsyncIterator[str]:
-    """Give the database's URL; while the block runs, an embedded server is kept running."""
+    """Give the database owner's URL; while the block runs, an embedded server is kept running."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -51,11 +52,18 @@ async def _watch(server: EmbeddedPostgres) -> None:
 
 
 async def migrate(url: str) -> None:
-    """Bring our tables, LangGraph's and procrastinate's to the current schema; idempotent (X036)."""
+    """Bring our tables, LangGraph's and procrastinate's, and the roles that use them, to the current schema (X036).
+
+    Idempotent. `url` is the owner's.
+
+    Raises:
+        SettingsError: the owner may not make the roles.
+    """
     async with _alone(url):
         await asyncio.to_thread(db.migrate.upgrade, url)
         await checkpoints.setup.setup(url)
         await jobs.setup.setup(url)
+        await asyncio.to_thread(db.roles.ensure, url)
 
 
 @asynccontextmanager

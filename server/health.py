@@ -43,11 +43,11 @@ async def measure(runtime: CurrentRuntime) -> Load | None:
     """Count unfinished runs; None when the database or the checkpoints do not answer."""
     try:
         async with runtime.database.pool.connection(timeout=_PATIENCE_SECONDS) as connection:
-            pending, running = await repository.count_unfinished(connection)
+            load = await repository.load(connection)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "down"
         log.warning("health_database_down", error=type(error).__name__)
         return None
-    return Load(runs_pending=pending, runs_running=running)
+    return Load(runs_pending=load.pending, runs_running=load.running)
 
 
 @router.get("/health", responses={503: {"model": Health}})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -12,6 +12,7 @@ from core.clock import Clock, SystemClock
 from core.ids import IdSource, RandomIds
 from core.settings import Settings
 from db.database import Database
+from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
 from server.runs import workflows
@@ -19,13 +20,16 @@ from server.runs.broker import Broker
 from server.runs.engine import RunEngine
 from server.runs.workflows import Workflows
 
+_SYSTEM_CONNECTIONS: Final = 4
+
 
 @dataclass(frozen=True)
 class Runtime:
-    """The parts of a running process."""
+    """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only."""
 
     settings: Settings
     database: Database
+    system: Database
     models: Models
     workflows: Workflows
     jobs: JobQueue
@@ -39,30 +43,35 @@ def preflight(settings: Settings) -> None:
     """See, before anything is started, that models and workflows can be had.
 
     Raises:
-        SettingsError: a model's name cannot be used, or its key is missing.
+        SettingsError: a model's name cannot be used, its key is missing, or DATABASE_URL is not of our form.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     Models(settings)
+    if settings.database_url is not None:
+        role_url(settings.database_url.get_secret_value(), "app")
     workflows.load(settings.config)
 
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
-    """Open the shared parts on a migrated database, and close them at the end."""
+    """Open the shared parts on a migrated database, and close them at the end. `url` is the owner's."""
     ids = RandomIds()
     models = Models(settings)
     graphs = await asyncio.to_thread(workflows.load, settings.config)
-    database = Database(url)
+    database = Database(role_url(url, "app"))
+    system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
     jobs = JobQueue(database.pool)
     broker = Broker(database.url)
-    await database.open()
     try:
+        await database.open()
+        await system.open()
         await jobs.open()
         broker.start()
         engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, ids=ids)
         yield Runtime(
             settings=settings,
             database=database,
+            system=system,
             models=models,
             workflows=graphs,
             jobs=jobs,
@@ -74,6 +83,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
     finally:
         await broker.stop()
         await models.aclose()
+        await system.close()
         await database.close()
 
 

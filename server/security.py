@@ -27,8 +27,7 @@ async def current_principal(request: Request) -> Principal:
     key = _presented_key(request)
     if key is None:
         raise Unauthenticated("缺少有效的身份凭证")
-    async with runtime_of(request).database.transaction() as session:
-        principal = await api_keys.find(session, key)
+    principal = await api_keys.find(runtime_of(request).database, key)
     if principal is None:
         raise Unauthenticated("身份凭证无效或已过期")
     return principal

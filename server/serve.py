@@ -11,6 +11,7 @@ import uvicorn
 
 from core.settings import OFFLINE, Settings
 from db.database import Database
+from db.roles import role_url
 from providers.models import Models
 from server.app import create_app
 from server.auth.api_keys import development_key
@@ -60,12 +61,12 @@ class _Server(uvicorn.Server):
 
 
 async def _greeting(settings: Settings, url: str) -> str:
-    database = Database(url, pool_size=1)
-    await database.open()
+    system = Database(role_url(url, "system"), pool_size=1)
+    await system.open()
     try:
-        key = await development_key(database, settings.data_dir / "api-key")
+        key = await development_key(system, settings.data_dir / "api-key")
     finally:
-        await database.close()
+        await system.close()
     names = set(Models(settings).describe().values())
     return _GREETING.format(address=f"http://{settings.host}:{settings.port}", key=key, models=_tell(names))
 

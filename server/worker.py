@@ -36,7 +36,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     )
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
-    leases = Leases(runtime.database.pool, runtime.jobs, executor, worker_id)
+    leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()

@@ -78,6 +78,8 @@ class RunEvent(Base):
     __table_args__ = {"schema": "platform"}  # noqa: RUF012 - SQLAlchemy's own form
 
     run_id: Mapped[UUID] = mapped_column(ForeignKey("platform.runs.id", ondelete="CASCADE"), primary_key=True)
+    # Without a foreign key of its own: it goes with its run.
+    owner_id: Mapped[UUID]
     fence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True)
     event: Mapped[str] = mapped_column(Text)

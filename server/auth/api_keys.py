@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.ids import new_api_key
@@ -30,15 +29,12 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-async def find(session: AsyncSession, key: str) -> Principal | None:
+async def find(database: Database, key: str) -> Principal | None:
     """Return whom a key acts for; None for an unknown or revoked one."""
-    found = await session.execute(
-        select(User.id, User.is_admin)
-        .join(ApiKey, ApiKey.user_id == User.id)
-        .where(ApiKey.key_sha256 == digest(key), ApiKey.revoked_at.is_(None))
-    )
-    row = found.first()
-    return Principal(user_id=row.id, is_admin=row.is_admin) if row else None
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute("SELECT * FROM auth.identify_key(%s)", (digest(key),))
+        row = await cursor.fetchone()
+    return Principal(**row) if row else None
 
 
 async def create(session: AsyncSession, name: str, user_id: UUID | None = None) -> str:
@@ -53,12 +49,12 @@ async def create(session: AsyncSession, name: str, user_id: UUID | None = None) 
     return key
 
 
-async def development_key(database: Database, file: Path) -> str:
+async def development_key(system: Database, file: Path) -> str:
     """Return the development key, kept in `file` (mode 0600); a new one when the database does not know it."""
-    async with database.transaction() as session:
-        kept = await asyncio.to_thread(_read, file)
-        if kept and await find(session, kept):
-            return kept
+    kept = await asyncio.to_thread(_read, file)
+    if kept and await find(system, kept):
+        return kept
+    async with system.transaction() as session:
         key = await create(session, DEVELOPMENT)
         await asyncio.to_thread(_write, file, key)
     return key

@@ -27,7 +27,7 @@ async def create(database: Database, user_id: UUID, body: CallCreate) -> CallRec
         NotFound: the agent does not exist, or is another user's (G23).
     """
     values = body.model_dump(exclude={"agent_id", "metadata"}) | {"metadata": body.metadata}
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         call = await repository.insert_call(session, user_id, body.agent_id, values)
     if call is None:
         raise NotFound("智能体不存在", code="AGENT_NOT_FOUND")
@@ -40,7 +40,7 @@ async def read(database: Database, user_id: UUID, call_id: UUID) -> CallRecord:
     Raises:
         NotFound: it does not exist, or is another user's.
     """
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         call = await repository.find_call(session, user_id, call_id)
     if call is None:
         raise no_such_call()
@@ -54,7 +54,7 @@ async def change(database: Database, user_id: UUID, call_id: UUID, body: CallPat
         NotFound: the call does not exist, or is another user's.
         InvalidInput: it would end before it starts.
     """
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         call = await repository.find_call(session, user_id, call_id, lock=True)
         if call is None:
             raise no_such_call()
@@ -96,7 +96,7 @@ async def list_page(
         since=_beijing_midnight(start_date) if start_date else None,
         until=_beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
     )
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         rows, total = await repository.list_calls(
             session, user_id, chosen, limit=page_size, offset=(page - 1) * page_size
         )
@@ -115,7 +115,7 @@ async def delete(database: Database, engine: RunEngine, user_id: UUID, call_id: 
     Raises:
         NotFound: it does not exist, or is another user's.
     """
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         found, thread_id = await repository.delete_call(session, user_id, call_id)
     if not found:
         raise no_such_call()
@@ -125,14 +125,14 @@ async def delete(database: Database, engine: RunEngine, user_id: UUID, call_id: 
 
 async def create_agent(database: Database, user_id: UUID, body: AgentCreate) -> AgentDetail:
     """Make an agent of one's own."""
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         agent = await repository.insert_agent(session, user_id, body.model_dump())
     return _agent_detail(agent)
 
 
 async def list_agents(database: Database, user_id: UUID, *, page: int, page_size: int) -> AgentList:
     """Return a page of one's own and the shared agents."""
-    async with database.transaction() as session:
+    async with database.transaction(user_id) as session:
         agents, total = await repository.list_agents(session, user_id, limit=page_size, offset=(page - 1) * page_size)
     return AgentList(
         agents=[_agent_detail(agent) for agent in agents], pagination=Pagination.of(page, page_size, total)

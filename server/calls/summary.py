@@ -41,7 +41,7 @@ async def start(runtime: Runtime, user_id: UUID, call_id: UUID) -> Started:
         InvalidInput: it has nothing to summarise (NO_MESSAGES).
         Conflict: a summary of it is being made (SUMMARY_RUNNING).
     """
-    async with runtime.database.transaction() as session:
+    async with runtime.database.transaction(user_id) as session:
         call = await repository.find_call(session, user_id, call_id)
         if call is None:
             raise no_such_call()

@@ -21,7 +21,7 @@ class SummaryRecords:
         Raises:
             NotFound: there is no such call of this owner.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(self._owner_id) as session:
             call = await repository.find_call(session, self._owner_id, _id(record_id))
         if call is None:
             raise NotFound("通话记录不存在")
@@ -33,7 +33,7 @@ class SummaryRecords:
         Raises:
             NotFound: the call was deleted in the meantime.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(self._owner_id) as session:
             saved = await repository.save_summary(session, self._owner_id, _id(record_id), summary, total_tokens)
         if not saved:
             raise NotFound("通话记录不存在")

@@ -12,7 +12,7 @@ from checkpoints.saver import PooledSaver
 from core.errors import Conflict, NotFound
 from core.ids import IdSource
 from core.tasks import wait_at_most
-from db.database import Pool
+from db.database import Pool, acting_for
 from jobs.queue import JobQueue
 from server.runs import events, repository
 from server.runs.broker import Broker, notify, notify_cancel
@@ -47,7 +47,7 @@ class RunEngine:
         if request.workflow not in self._workflows:
             raise NotFound(f"There is no workflow called {request.workflow}.")
         run_id = self._ids.uuid()
-        async with self._pool.connection() as connection, connection.transaction():
+        async with acting_for(self._pool, request.owner_id) as connection:
             thread = await repository.ensure_thread(connection, request)
             if thread is None or thread["workflow"] != request.workflow:
                 raise NotFound("There is no such thread.")
@@ -74,7 +74,7 @@ class RunEngine:
         Raises:
             NotFound: there is no such run of this owner.
         """
-        await self._until_finished(run_id, timeout)
+        await self._until_finished(owner_id, run_id, timeout)
         return await self.result(owner_id, run_id)
 
     async def result(self, owner_id: UUID, run_id: UUID) -> RunResult:
@@ -83,7 +83,7 @@ class RunEngine:
         Raises:
             NotFound: there is no such run of this owner.
         """
-        async with self._pool.connection() as connection:
+        async with acting_for(self._pool, owner_id) as connection:
             found = await repository.result(connection, run_id, owner_id)
         if found is None:
             raise NotFound("There is no such run.")
@@ -104,12 +104,12 @@ class RunEngine:
             NotFound: there is no such run of this owner.
         """
         await self.result(owner_id, run_id)
-        async for event in events.read(self._pool, self._broker, run_id, after, timeout):
+        async for event in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
             yield event
 
     async def cancel(self, owner_id: UUID, run_id: UUID) -> bool:
         """Ask for the end of a run; False when it had ended already (or is another's)."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with acting_for(self._pool, owner_id) as connection:
             asked = await repository.request_cancel(connection, run_id, owner_id)
             if asked is None:
                 return False
@@ -127,7 +127,7 @@ class RunEngine:
         Raises:
             NotFound: there is no such thread of this owner.
         """
-        async with self._pool.connection() as connection:
+        async with acting_for(self._pool, owner_id) as connection:
             workflow = await repository.thread_workflow(connection, thread_id, owner_id)
         if workflow is None or workflow not in self._workflows:
             raise NotFound("There is no such thread.")
@@ -144,16 +144,16 @@ class RunEngine:
 
     async def delete_thread(self, owner_id: UUID, thread_id: UUID) -> bool:
         """Delete a thread with its runs, events and checkpoints; a run in flight can write no more."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with acting_for(self._pool, owner_id) as connection:
             return await repository.delete_thread(connection, thread_id, owner_id)
 
-    async def _until_finished(self, run_id: UUID, seconds: float | None) -> None:
+    async def _until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (float("inf") if seconds is None else seconds)
         with self._broker.subscribe(run_id) as news:
             while loop.time() < deadline:
                 news.clear()
-                async with self._pool.connection() as connection:
+                async with acting_for(self._pool, owner_id) as connection:
                     status = await repository.status(connection, run_id)
                 if status is None or status.finished:
                     return

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from checkpoints.saver import FenceLost
 from core.tasks import wait_at_most
-from db.database import Pool
+from db.database import Pool, acting_for
 from server.runs.broker import Broker, notify
 from server.runs.encode import encode
 from server.runs.fence import fenced
@@ -69,11 +69,16 @@ class EventWriter:
         # A batch whose commit was not heard of is written again.
         await connection.execute(
             """
-            INSERT INTO platform.run_events (run_id, fence, seq, event, data)
-            SELECT %s, %s, seq, event, data FROM unnest(%s::int[], %s::text[], %s::json[]) AS e(seq, event, data)
+            INSERT INTO platform.run_events (run_id, owner_id, fence, seq, event, data)
+            SELECT %s, %s, %s, seq, event, data FROM unnest(%s::int[], %s::text[], %s::json[]) AS e(seq, event, data)
             ON CONFLICT DO NOTHING
             """,
-            (self._claimed.run_id, self._claimed.fence, *(list(column) for column in zip(*batch, strict=True))),
+            (
+                self._claimed.run_id,
+                self._claimed.owner_id,
+                self._claimed.fence,
+                *(list(column) for column in zip(*batch, strict=True)),
+            ),
         )
 
     async def _flush_often(self) -> None:
@@ -99,7 +104,7 @@ class EventWriter:
 
 
 async def read(
-    pool: Pool, broker: Broker, run_id: UUID, after: EventId, seconds: float | None = None
+    pool: Pool, broker: Broker, owner_id: UUID, run_id: UUID, after: EventId, seconds: float | None = None
 ) -> AsyncIterator[Event]:
     """Yield a run's events that come after `after`, until the run is finished or `seconds` are over."""
     loop = asyncio.get_running_loop()
@@ -107,7 +112,7 @@ async def read(
     with broker.subscribe(run_id) as news:
         while True:
             news.clear()
-            finished, events = await _page(pool, run_id, after)
+            finished, events = await _page(pool, owner_id, run_id, after)
             for event in events:
                 yield event
                 after = event.id
@@ -118,8 +123,8 @@ async def read(
                 await wait_at_most(news, min(_POLL_SECONDS, left))
 
 
-async def _page(pool: Pool, run_id: UUID, after: EventId) -> tuple[bool, list[Event]]:
-    async with pool.connection() as connection:
+async def _page(pool: Pool, owner_id: UUID, run_id: UUID, after: EventId) -> tuple[bool, list[Event]]:
+    async with acting_for(pool, owner_id) as connection:
         # The status first: what a finished run wrote is then in the second answer.
         cursor = await connection.execute("SELECT status FROM platform.runs WHERE id = %s", (run_id,))
         run = await cursor.fetchone()

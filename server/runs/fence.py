@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from checkpoints.saver import FENCE_LOST_STATE, FenceLost
-from db.database import Pool
+from db.database import Pool, acting_for
 from server.runs.model import Claim
 
 
@@ -20,7 +20,7 @@ async def fenced(pool: Pool, claimed: Claim) -> AsyncIterator[AsyncConnection[Di
         FenceLost: another process has claimed a run on this thread since.
     """
     try:
-        async with pool.connection() as connection, connection.transaction():
+        async with acting_for(pool, claimed.owner_id) as connection:
             await connection.execute("SELECT platform.hold_fence(%s, %s)", (claimed.thread_id, claimed.fence))
             yield connection
     except psycopg.Error as error:

@@ -56,6 +56,15 @@ class Claim:
     """Whether the thread's head is still the run's base: then the input is sent (again), else it goes on."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the engine has to do: runs that wait, runs that work, and jobs that nobody has taken up."""
+
+    pending: int
+    running: int
+    jobs: int
+
+
 class EventId(NamedTuple):
     """`<fence>-<seq>`: increasing over a run, also over its attempts."""
 

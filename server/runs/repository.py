@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Json, Jsonb
 
-from server.runs.model import Claim, RunRequest, RunResult, RunStatus
+from server.runs.model import Claim, Load, RunRequest, RunResult, RunStatus
 
 Connection = AsyncConnection[DictRow]
 MAX_LOST_ATTEMPTS = 3
@@ -50,54 +50,9 @@ async def insert_run(connection: Connection, run_id: UUID, request: RunRequest) 
 
 async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim | None:
     """Take a pending run for this process and raise its thread's fence; None when it is not to be had."""
-    thread = await _lock_thread_of(connection, run_id)
-    if thread is None:
-        return None
-    cursor = await connection.execute(
-        """
-        UPDATE platform.runs AS run SET status = 'running', attempt = attempt + 1, worker_id = %(worker)s,
-               fence = %(fence)s, started_at = coalesce(started_at, now()),
-               base_checkpoint_id = CASE WHEN attempt = 0 THEN %(head)s ELSE base_checkpoint_id END
-        WHERE id = %(run)s AND status = 'pending' AND NOT EXISTS (
-          SELECT 1 FROM platform.runs AS other
-          WHERE other.thread_id = run.thread_id AND other.id <> run.id
-            AND (other.status = 'running'
-                 OR (other.status = 'pending' AND (other.created_at, other.id) < (run.created_at, run.id))))
-        RETURNING *
-        """,
-        {"run": run_id, "worker": worker_id, "fence": thread["fence"] + 1, "head": thread["head"]},
-    )
+    cursor = await connection.execute("SELECT * FROM platform.claim_run(%s, %s)", (run_id, worker_id))
     row = await cursor.fetchone()
-    if row is None:
-        return None
-    await connection.execute(
-        "UPDATE platform.threads SET fence = fence + 1, status = 'busy', updated_at = now() WHERE id = %s",
-        (row["thread_id"],),
-    )
-    return Claim(
-        run_id=run_id,
-        thread_id=row["thread_id"],
-        owner_id=row["owner_id"],
-        workflow=row["workflow"],
-        request=row["request"],
-        fence=row["fence"],
-        attempt=row["attempt"],
-        restarts_input=row["base_checkpoint_id"] == thread["head"],
-    )
-
-
-async def _lock_thread_of(connection: Connection, run_id: UUID) -> DictRow | None:
-    cursor = await connection.execute(
-        """
-        SELECT thread.id, thread.fence,
-               (SELECT checkpoint_id FROM checkpoints.checkpoints
-                WHERE thread_id = thread.id::text AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1) AS head
-        FROM platform.threads AS thread
-        WHERE thread.id = (SELECT thread_id FROM platform.runs WHERE id = %s) FOR UPDATE
-        """,
-        (run_id,),
-    )
-    return await cursor.fetchone()
+    return Claim(run_id=run_id, **row) if row else None
 
 
 async def finish(connection: Connection, claimed: Claim, result: dict[str, Any]) -> None:
@@ -233,15 +188,9 @@ async def thread_workflow(connection: Connection, thread_id: UUID, owner_id: UUI
     return row["workflow"] if row else None
 
 
-async def count_unfinished(connection: Connection) -> tuple[int, int]:
-    """Count the runs that wait and those that run; raises when runs or checkpoints are out of reach."""
+async def load(connection: Connection) -> Load:
+    """Count unfinished runs and waiting jobs; raises when runs or checkpoints are out of reach."""
     await connection.execute("SELECT 1 FROM checkpoints.checkpoints LIMIT 1")
-    cursor = await connection.execute(
-        """
-        SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
-               count(*) FILTER (WHERE status = 'running') AS running
-        FROM platform.runs WHERE status IN ('pending', 'running')
-        """
-    )
+    cursor = await connection.execute("SELECT * FROM platform.load()")
     row = await cursor.fetchone() or {}
-    return row["pending"], row["running"]
+    return Load(**row)

@@ -21,7 +21,7 @@ class Service:
     client: httpx.AsyncClient
 
     async def as_user(self) -> httpx.AsyncClient:
-        async with self.runtime.database.transaction() as session:
+        async with self.runtime.system.transaction() as session:
             key = await api_keys.create(session, "test")
         headers = {"authorization": f"Bearer {key}"}
         return httpx.AsyncClient(transport=self.client._transport, base_url="http://test", headers=headers)

@@ -308,7 +308,7 @@ class TestAgents:
         assert refusal(await user.post("/api/v1/agents", json=body)) == (400, "INVALID_PARAM")
 
     async def test_a_shared_agent_serves_everybody(self, service: Any, user: httpx.AsyncClient) -> None:
-        async with service.runtime.database.pool.connection() as connection:
+        async with service.runtime.system.pool.connection() as connection:
             cursor = await connection.execute("INSERT INTO public.agents (name) VALUES ('共享') RETURNING id")
             row = await cursor.fetchone()
         assert (await user.get("/api/v1/agents")).json()["data"]["agents"][0]["shared"] is True

@@ -88,7 +88,7 @@ class TestAnswer:
     ) -> None:
         models.script("summary", TAGGED)
         await summarise(user, talked)
-        async with service.runtime.database.pool.connection() as connection:
+        async with service.runtime.system.pool.connection() as connection:
             cursor = await connection.execute(
                 "SELECT usage.*, runs.owner_id FROM platform.usage JOIN platform.runs ON runs.id = usage.run_id"
             )
@@ -135,7 +135,7 @@ class TestStream:
         streamed = asyncio.create_task(summarise(user, talked, accept="text/event-stream"))
         await until(lambda: models.calls("summary") == 1)
         await asyncio.sleep(0.5)
-        async with service.runtime.database.pool.connection() as connection:
+        async with service.runtime.system.pool.connection() as connection:
             await connection.execute("UPDATE platform.runs SET worker_id = gen_random_uuid()")
         events = events_of(await streamed)
         assert events[-1] == ("result", {"success": True, "data": {"summary": PROSE}})
@@ -251,7 +251,7 @@ async def test_deleting_the_call_deletes_all_of_its_thread(
     models.script("summary", TAGGED)
     await summarise(user, talked)
     await user.delete(f"{RECORDS}/{talked}")
-    async with service.runtime.database.pool.connection() as connection:
+    async with service.runtime.system.pool.connection() as connection:
         for table in ("platform.threads", "platform.runs", "platform.run_events", "checkpoints.checkpoints"):
             cursor = await connection.execute(f"SELECT count(*) AS n FROM {table}")
             assert await cursor.fetchone() == {"n": 0}, table

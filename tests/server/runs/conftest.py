@@ -40,8 +40,8 @@ async def owner(idle: Runtime) -> UUID:
 
 
 async def new_owner(runtime: Runtime) -> UUID:
-    async with runtime.database.transaction() as session:
+    async with runtime.system.transaction() as session:
         key = await api_keys.create(session, "test")
-        principal = await api_keys.find(session, key)
+    principal = await api_keys.find(runtime.database, key)
     assert principal is not None
     return principal.user_id

@@ -244,7 +244,7 @@ class TestRecovery:
 
     async def test_a_dead_workers_run_is_restarted_and_given_up_after_three(self, idle: Runtime, owner: UUID) -> None:
         run_id = await idle.engine.start(request(owner))
-        async with idle.database.pool.connection() as connection:
+        async with idle.system.pool.connection() as connection:
             for attempt in (1, 2, 3):
                 await connection.execute(
                     "UPDATE platform.runs SET status = 'running', worker_id = %s, attempt = %s WHERE id = %s",
@@ -256,7 +256,7 @@ class TestRecovery:
 
     async def test_a_run_whose_job_was_lost_is_found(self, idle: Runtime, owner: UUID) -> None:
         run_id = await idle.engine.start(request(owner))
-        async with idle.database.pool.connection() as connection:
+        async with idle.system.pool.connection() as connection:
             await connection.execute("DELETE FROM jobs.procrastinate_jobs")
             await connection.execute("UPDATE platform.runs SET created_at = now() - interval '1 minute'")
             assert await leases._untaken(connection) == [run_id]
@@ -286,6 +286,6 @@ async def test_deleting_a_thread_stops_its_run_from_writing(runtime: Runtime, ow
             break
     assert await runtime.engine.delete_thread(owner, asked.thread_id) is True
     await asyncio.sleep(1)
-    async with runtime.database.pool.connection() as connection:
+    async with runtime.system.pool.connection() as connection:
         cursor = await connection.execute("SELECT count(*) AS n FROM checkpoints.checkpoints")
         assert await cursor.fetchone() == {"n": 0}

@@ -1,0 +1,146 @@
+"""The database roles: the owner migrates, the application obeys row level security, the system sweeps (X031).
+
+`DATABASE_URL` names the owner. The other two, `<database>_app` and `<database>_system`, are made by each migration;
+their passwords follow from the owner's, so every process on every machine knows them without keeping anything.
+"""
+
+import hashlib
+import hmac
+from typing import Final, Literal
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
+from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import Literal as Quoted
+
+from core.settings import SettingsError
+from db.url import for_psycopg
+
+Kind = Literal["app", "system"]
+KINDS: Final[tuple[Kind, ...]] = ("app", "system")
+# PostgreSQL cuts names at 63 bytes; `auth.is_system` compares the whole name.
+_LONGEST_DATABASE: Final = 63 - len("_system")
+
+# What the application may do with tables, by schema; tables named after it are for the system role only.
+_SCHEMAS: Final = ("auth", "platform", "public", "checkpoints", "jobs")
+_READ_ONLY: Final = frozenset({"auth.users", "public.alembic_version"})
+_CLOSED: Final = frozenset({"auth.api_keys", "platform.workers"})
+
+
+def role_url(owner_url: str, kind: Kind) -> str:
+    """Return the URL that connects as a role.
+
+    Raises:
+        SettingsError: the owner's URL names no database or holds no password.
+    """
+    parts = urlsplit(for_psycopg(owner_url))
+    database = unquote(parts.path.removeprefix("/"))
+    if not database or parts.password is None:
+        raise SettingsError(
+            "DATABASE_URL must have the form postgresql://owner:password@host/database: the passwords of the "
+            "application's own roles follow from the owner's"
+        )
+    if len(database.encode()) > _LONGEST_DATABASE:
+        raise SettingsError(f"DATABASE_URL: the name of the database may have {_LONGEST_DATABASE} bytes at most")
+    user = f"{quote(role_name(database, kind))}:{_password(unquote(parts.password), database, kind)}"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
+
+
+def role_name(database: str, kind: Kind) -> str:
+    """Return a role's name: it follows the database's, because roles belong to a whole cluster."""
+    return f"{database}_{kind}"
+
+
+def _password(owners: str, database: str, kind: Kind) -> str:
+    return hmac.new(owners.encode(), f"colloquy:{database}:{kind}".encode(), hashlib.sha256).hexdigest()
+
+
+def ensure(owner_url: str) -> None:
+    """Make or correct both roles and what they may do; idempotent. Blocking: run it in a thread, after migrations.
+
+    Raises:
+        SettingsError: the owner may not make roles.
+    """
+    with psycopg.connect(for_psycopg(owner_url)) as connection:
+        try:
+            for kind in KINDS:
+                _ensure_role(connection, role_url(owner_url, kind))
+            _grant(connection)
+            _hand_over_entry_points(connection)
+        except InsufficientPrivilege as error:
+            raise SettingsError(
+                "The role of DATABASE_URL must own the database's tables and have CREATEROLE: the application works "
+                f"under roles of its own, which a migration makes ({error.diag.message_primary})"
+            ) from None
+
+
+def _ensure_role(connection: Connection, url: str) -> None:
+    parts = urlsplit(url)
+    name = unquote(parts.username or "")
+    known = connection.execute(
+        "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = %s",
+        (name,),
+    ).fetchone()
+    if known is None:
+        connection.execute(SQL("CREATE ROLE {}").format(Identifier(name)))
+    elif known[0]:
+        connection.execute(
+            SQL("ALTER ROLE {} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB").format(Identifier(name))
+        )
+    # The verifier, not the password: statements may be logged.
+    verifier = connection.pgconn.encrypt_password((parts.password or "").encode(), name.encode(), b"scram-sha-256")
+    connection.execute(SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(Identifier(name), Quoted(verifier.decode())))
+
+
+def _grant(connection: Connection) -> None:
+    app, system = _roles(connection)
+    for schema in map(Identifier, _SCHEMAS):
+        for role in (app, system):
+            _run(connection, "GRANT USAGE ON SCHEMA {} TO {}", schema, role)
+            for privileges, things in _PRIVILEGES.items():
+                _run(connection, f"GRANT {privileges} ON ALL {things} IN SCHEMA {{}} TO {{}}", schema, role)
+    for table in (*_READ_ONLY, *_CLOSED):
+        _run(connection, "REVOKE INSERT, UPDATE, DELETE ON {} FROM {}", Identifier(*table.split(".")), app)
+    for table in _CLOSED:
+        _run(connection, "REVOKE SELECT ON {} FROM {}", Identifier(*table.split(".")), app)
+
+
+_PRIVILEGES: Final = {
+    "SELECT, INSERT, UPDATE, DELETE": "TABLES",
+    "USAGE, SELECT": "SEQUENCES",
+    "EXECUTE": "FUNCTIONS",
+}
+
+
+def _hand_over_entry_points(connection: Connection) -> None:
+    """Let SECURITY DEFINER functions work as the system role, under which their policies let them see all rows."""
+    _app, system = _roles(connection)
+    _run(connection, "GRANT {} TO CURRENT_USER", system)
+    functions = connection.execute(_ENTRY_POINTS, (list(_SCHEMAS),)).fetchall()
+    for schema in sorted({schema for schema, _, _ in functions}):
+        _run(connection, "GRANT CREATE ON SCHEMA {} TO {}", Identifier(schema), system)
+    for schema, name, arguments in functions:
+        function = SQL("{}({})").format(Identifier(schema, name), SQL(arguments))
+        _run(connection, "ALTER FUNCTION {} OWNER TO {}", function, system)
+        _run(connection, "REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC", function)
+    for schema in sorted({schema for schema, _, _ in functions}):
+        _run(connection, "REVOKE CREATE ON SCHEMA {} FROM {}", Identifier(schema), system)
+
+
+_ENTRY_POINTS: Final = """
+SELECT n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE p.prosecdef AND n.nspname = ANY(%s)
+"""
+
+
+def _roles(connection: Connection) -> tuple[Identifier, Identifier]:
+    database = connection.info.dbname
+    return Identifier(role_name(database, "app")), Identifier(role_name(database, "system"))
+
+
+def _run(connection: Connection, statement: str, *parts: Composable) -> None:
+    connection.execute(SQL(statement).format(*parts))
