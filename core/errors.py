@@ -7,6 +7,7 @@ ColloquyError
 ├── NotFound           404  it does not exist, or it is somebody else's
 ├── Conflict           409  it exists, in a state that refuses the request
 ├── TooLarge           413  more bytes than the limit
+├── TooManyRequests    429  more often than the limit
 ├── ModelFailed        502  a model (or another upstream) did not give a usable answer
 ├── Unavailable        503  a part of our own is down
 └── TimedOut           504  the answer was not ready within the budget
@@ -19,6 +20,8 @@ class ColloquyError(Exception):
     """An error with a public code and a sentence that is safe to show.
 
     `message` goes to the client as it stands: never put an exception's text, a key or user data into it.
+    `retry_after` is the number of seconds after which it is worth trying again. `detail` is filled where errors are
+    rendered.
     """
 
     status: ClassVar[int] = 500
@@ -28,6 +31,8 @@ class ColloquyError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
+        self.retry_after: int | None = None
+        self.detail: str | None = None
 
 
 class InvalidInput(ColloquyError):
@@ -70,6 +75,17 @@ class TooLarge(ColloquyError):
 
     status = 413
     default_code = "TOO_LARGE"
+
+
+class TooManyRequests(ColloquyError):
+    """More often than the limit allows."""
+
+    status = 429
+    default_code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after: int, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
 
 
 class ModelFailed(ColloquyError):

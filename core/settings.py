@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from limits import parse_many
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from core.roles import FALLBACK_ROLE, ROLES, Role
 
 OFFLINE: Final = "offline"
+# What HS256 needs, in bytes (X030).
+SHORTEST_SECRET: Final = 32
 _LIMIT_SUFFIXES: Final = {
     "_TIMEOUT_SECONDS": "timeout_seconds",
     "_TEMPERATURE": "temperature",
@@ -38,7 +50,21 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _check_rates(value: str) -> str:
+    parse_many(value)
+    return value
+
+
+def _check_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < SHORTEST_SECRET:
+        raise ValueError(f"a secret needs at least {SHORTEST_SECRET} random bytes")
+    return value
+
+
 CommaList = Annotated[list[str], BeforeValidator(_split_commas)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_check_secret)]
+# As the library `limits` reads it: `20/hour`, or several with commas between.
+RateLimit = Annotated[str, AfterValidator(_check_rates)]
 
 
 class Settings(BaseModel):
@@ -49,9 +75,19 @@ class Settings(BaseModel):
     env: Literal["development", "test", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    debug: bool = False
     data_dir: Path = Path(".colloquy")
     config: Path = Field(Path("langgraph.json"), validation_alias="COLLOQUY_CONFIG")
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "DB_URL"))
+
+    jwt_secret: SigningSecret | None = None
+    jwt_expiration_hours: int = Field(168, ge=1)
+    admin_phones: CommaList = Field(default_factory=list)
+    admin_emails: CommaList = Field(default_factory=list)
+    auth_echo_code: bool = False
+    code_gateway_url: str | None = None
+    code_gateway_token: SecretStr | None = None
+    frontend_auth: Literal["off", "token"] | None = None
 
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)
@@ -67,9 +103,17 @@ class Settings(BaseModel):
     summary_timeout_seconds: float = Field(5.0, gt=0)
     worker_concurrency: int = Field(200, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    request_timeout_seconds: float = Field(300.0, gt=0)
     cors_origins: CommaList = Field(default_factory=list)
+    trusted_proxies: CommaList = Field(default_factory=lambda: ["127.0.0.1"])
+    rate_limit_codes: RateLimit = "20/hour"
+    rate_limit_logins: RateLimit = "30/minute"
+    rate_limit_storage_url: SecretStr = SecretStr("async+memory://")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
+    log_file: Path | None = None
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    metrics_token: SecretStr | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> "Settings":

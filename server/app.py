@@ -38,7 +38,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = True, clock:
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
         app.include_router(router)
-    errors.install(app)
+    errors.install(app, debug=settings.debug)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(
         CORSMiddleware,

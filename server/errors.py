@@ -1,21 +1,25 @@
-"""The only place that makes an error response. Each family has its own shape (K02), used for all of its failures."""
+"""The only place that makes an error response: whatever fails becomes its family's body, status and headers (B033)."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from core.errors import ColloquyError, InvalidInput, NotFound, TooLarge, Unauthenticated
+from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthenticated
+from server.error_bodies import SERVER_ERROR
+from server.families import Family, family_of
+from server.security import SECURED
 
 log = structlog.get_logger(__name__)
 
-Shape = Callable[[ColloquyError], dict[str, Any]]
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_LONGEST_PLACE: Final = 100
+_CRASHED: Final = "服务器内部错误，请稍后重试"
 
 
 class MethodNotAllowed(ColloquyError):
@@ -25,46 +29,48 @@ class MethodNotAllowed(ColloquyError):
     default_code = "METHOD_NOT_ALLOWED"
 
 
-def plain_shape(error: ColloquyError) -> dict[str, Any]:
-    """Render for paths of no family, and for the LangGraph protocol."""
-    return {"detail": error.message}
-
-
-def nested_shape(error: ColloquyError) -> dict[str, Any]:
-    """Render for voice calls (002; the seed gives no shape, K02 does)."""
-    return {"success": False, "error": {"code": error.code, "message": error.message}}
-
-
 # What the framework itself refuses.
-_FRAMEWORK: dict[int, tuple[type[ColloquyError], str]] = {
-    400: (InvalidInput, "请求体无法解析"),
+_FRAMEWORK: Final[dict[int, tuple[type[ColloquyError], str]]] = {
     404: (NotFound, "没有这个地址"),
     405: (MethodNotAllowed, "这个地址不支持该请求方法"),
     413: (TooLarge, "请求体过大"),
 }
 
-# Which family a path belongs to, for what fails before a route is found.
-_SHAPES: tuple[tuple[str, Shape], ...] = (
-    ("/api/v1/call-records", nested_shape),
-    ("/api/v1/agents", nested_shape),
-)
 
-
-def shape_of(path: str) -> Shape:
-    """Return the shape of the family that a path belongs to, by whole path segments."""
-    for prefix, shape in _SHAPES:
-        if path == prefix or path.startswith(prefix + "/"):
-            return shape
-    return plain_shape
-
-
-def render(error: ColloquyError, shape: Shape) -> JSONResponse:
+def render(error: ColloquyError, family: Family) -> JSONResponse:
     """Make the response for an error."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-    return JSONResponse(shape(error), status_code=error.status, headers=headers)
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    body = family.body.of(error).model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, status_code=error.status, headers=headers)
 
 
-def family_route(shape: Shape) -> type[APIRoute]:
+def family_router(family: Family, prefix: str, refusals: tuple[int, ...]) -> APIRouter:
+    """Return a router for one resource of a family: its error shape in the answers and in the documentation.
+
+    Args:
+        family: whose shape all failures have.
+        prefix: the path that all of the router's begin with.
+        refusals: the statuses to document.
+    """
+    failures: dict[int | str, dict[str, Any]] = {status: {"model": family.body} for status in refusals}
+    if family.malformed.status not in failures:
+        failures[family.malformed.status] = {"model": family.body}
+    # What FastAPI documents for validation by itself does not happen here.
+    failures.setdefault(422, {"model": family.body, "description": "Not used; a broken rule gets 400"})
+    return APIRouter(
+        prefix=prefix,
+        tags=[family.name],
+        route_class=family_route(family),
+        dependencies=list(SECURED),
+        responses=failures,
+    )
+
+
+def family_route(family: Family) -> type[APIRoute]:
     """Return a route class that renders all failures of its endpoints in one family's shape."""
 
     class FamilyRoute(APIRoute):
@@ -75,26 +81,40 @@ def family_route(shape: Shape) -> type[APIRoute]:
                 try:
                     return await inner(request)
                 except Exception as error:  # noqa: BLE001 - this is where all of them are rendered
-                    return render(translate(error), shape)
+                    return render(translate(error, family, debug=_debug(request)), family)
 
             return handle
 
     return FamilyRoute
 
 
-def translate(error: Exception) -> ColloquyError:
-    """Return the error to show for whatever was raised; what is not ours shows no text of its own."""
+def translate(error: Exception, family: Family, *, debug: bool = False) -> ColloquyError:
+    """Return the error to show for whatever was raised; what is not ours shows no text of its own.
+
+    Args:
+        error: what was raised.
+        family: whose way to fail applies.
+        debug: whether `detail` may hold the exception's text (W28); without it, it is the request's id.
+    """
     match error:
+        case ModelFailed() if type(error) is ModelFailed and family.model_failed is not ModelFailed:
+            shown: ColloquyError = family.model_failed(error.message)
         case ColloquyError():
-            return error
+            shown = error
         case RequestValidationError():
-            return InvalidInput(_first_problem(error))
+            shown = family.malformed(_first_problem(error))
+        case HTTPException(status_code=400):
+            shown = family.malformed("请求体无法解析")
         case HTTPException() if error.status_code in _FRAMEWORK:
             kind, sentence = _FRAMEWORK[error.status_code]
-            return kind(sentence)
+            shown = kind(sentence)
         case _:
             log.error("request_crashed", exc_info=error)
-            return ColloquyError("服务器内部错误，请稍后重试")
+            shown = ColloquyError(_CRASHED)
+    if shown.status >= SERVER_ERROR:
+        text = f"{type(error).__name__}: {error}"
+        shown.detail = text if debug else structlog.contextvars.get_contextvars().get("request_id")
+    return shown
 
 
 def _first_problem(error: RequestValidationError) -> str:
@@ -105,15 +125,23 @@ def _first_problem(error: RequestValidationError) -> str:
     if problem["loc"] == ("body",) and problem["type"] != "missing":
         return "请求体应为 JSON 对象（Content-Type: application/json）"
     place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path"))
+    # An unknown key is the client's own text: of any length, and not always of valid characters.
+    place = place.encode(errors="replace").decode()[:_LONGEST_PLACE]
     rule = str(problem["msg"]).removeprefix("Value error, ")
     return f"参数错误：{place}：{rule}" if place else f"参数错误：{rule}"
 
 
-def install(app: FastAPI) -> None:
+def _debug(request: Request) -> bool:
+    return bool(getattr(request.app.state, "debug", False))
+
+
+def install(app: FastAPI, *, debug: bool = False) -> None:
     """Render what fails outside a family's routes: unknown paths, wrong methods, crashes in middleware."""
+    app.state.debug = debug
 
     async def handle(request: Request, error: Exception) -> Response:
-        return render(translate(error), shape_of(request.url.path))
+        family = family_of(request.url.path)
+        return render(translate(error, family, debug=debug), family)
 
     for kind in (HTTPException, RequestValidationError, ColloquyError, Exception):
         app.add_exception_handler(kind, handle)

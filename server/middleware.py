@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import TooLarge
-from server.errors import render, shape_of
+from server.errors import render
+from server.families import family_of
 
 log = structlog.get_logger("server.access")
 
@@ -68,7 +69,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
-            response = render(TooLarge("请求体过大"), shape_of(scope["path"]))
+            response = render(TooLarge("请求体过大"), family_of(scope["path"]))
             await response(scope, receive, send)
             return
         received = 0

@@ -212,17 +212,3 @@ class Answer(BaseModel, Generic[T]):
 
     success: Literal[True] = True
     data: T
-
-
-class ErrorBody(BaseModel):
-    """What went wrong."""
-
-    code: str
-    message: str
-
-
-class ErrorAnswer(BaseModel):
-    """The family's error shape (K02)."""
-
-    success: Literal[False] = False
-    error: ErrorBody

@@ -12,7 +12,7 @@ from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotF
 from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
 from server.calls.service import no_such_call
-from server.errors import nested_shape
+from server.families import CALLS
 from server.runs.model import RunRequest, RunResult, RunStatus
 from server.runtime import Runtime
 from server.sse import frame
@@ -97,7 +97,7 @@ async def stream(runtime: Runtime, started: Started) -> AsyncIterator[ServerSent
         result = await runtime.engine.result(started.user_id, started.run_id)
         summary = await _settle(runtime, started, result)
     except ColloquyError as error:
-        yield frame("error", nested_shape(error))
+        yield frame("error", CALLS.body.of(error).model_dump())
     else:
         yield frame("result", {"success": True, "data": {"summary": summary}})
 
