@@ -3,10 +3,12 @@
 from fastapi import APIRouter
 
 from server import health
+from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    auth.router,
     records.router,
     agents.router,
 )

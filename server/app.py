@@ -6,11 +6,16 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.clock import Clock
 from core.settings import Settings
 from server import errors
 from server.api import ROUTERS
+from server.auth.identity import open_identity
+from server.auth.repository import promote
+from server.auth.senders import CodeSender
+from server.limits import RateLimits
 from server.middleware import BodyLimit, RequestContext
 from server.runtime import open_runtime
 from server.worker import running_worker
@@ -19,12 +24,28 @@ VERSION: Final = "0.1.0"
 _DESCRIPTION: Final = """\
 Conversations as checkpointed LangGraph workflows.
 
-Send a key as `Authorization: Bearer <key>` or `x-api-key: <key>`.
+Send a login's token as `Authorization: Bearer <token>`, or an API key as `Authorization: Bearer <key>` or
+`x-api-key: <key>`.
 """
 
 
-def create_app(settings: Settings, url: str, *, with_worker: bool = True, clock: Clock | None = None) -> FastAPI:
-    """Return the application on a migrated database at `url`."""
+def create_app(
+    settings: Settings,
+    url: str,
+    *,
+    with_worker: bool = True,
+    clock: Clock | None = None,
+    sender: CodeSender | None = None,
+) -> FastAPI:
+    """Return the application on a migrated database at `url`.
+
+    Args:
+        settings: the configuration.
+        url: the database owner's; the application's own roles follow from it.
+        with_worker: whether runs are executed in this process too.
+        clock: the time; the machine's where none is given.
+        sender: what brings login codes to people; what the settings say where none is given.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -33,6 +54,11 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = True, clock:
             if with_worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
+            app.state.limits = RateLimits(settings)
+            app.state.identity = await stack.enter_async_context(
+                open_identity(settings, runtime.clock, runtime.ids, sender)
+            )
+            await promote(runtime.system, settings.admin_phones)
             yield
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
@@ -48,4 +74,6 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = True, clock:
         expose_headers=["X-Request-Id", "X-Colloquy-Model", "Retry-After"],
     )
     app.add_middleware(RequestContext)
+    # Outermost: the client's address is then right for all that is within.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app

@@ -1,22 +1,18 @@
 """The `colloquy` command."""
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
-
-# LangGraph reads it when it is imported: checkpoints may hold known types only (X023).
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+from typing import Annotated
 
 import structlog
 import typer
 
-from core import logging
-from core.settings import Settings, SettingsError
+from core.settings import Settings
+from server import key_commands
+from server.command import load_settings, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,38 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Conversations as checkpointed LangGraph workflows.",
 )
+app.add_typer(key_commands.app, name="api-key")
 log = structlog.get_logger(__name__)
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the configuration, or leave with a sentence that says what is wrong with it."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        typer.echo(f"Configuration: {error}", err=True)
-        raise typer.Exit(2) from None
-    settings = settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
-    logging.configure(
-        settings.log_level, settings.log_format or ("json" if settings.env == "production" else "console")
-    )
-    return settings
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a command's coroutine; a failure to start is a sentence, not a stack."""
-    from psycopg import OperationalError  # noqa: PLC0415 - heavy imports wait for a command
-
-    from db.embedded.errors import EmbeddedPostgresError  # noqa: PLC0415 - heavy imports wait for a command
-    from server.runs.workflows import WorkflowError  # noqa: PLC0415
-
-    try:
-        asyncio.run(main)
-    except OperationalError as error:
-        typer.echo(f"colloquy: the database does not answer: {str(error).splitlines()[0]}", err=True)
-        raise typer.Exit(1) from None
-    except (SettingsError, WorkflowError, EmbeddedPostgresError) as error:
-        typer.echo(f"colloquy: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -48,13 +48,14 @@ def render(error: ColloquyError, family: Family) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 
-def family_router(family: Family, prefix: str, refusals: tuple[int, ...]) -> APIRouter:
+def family_router(family: Family, prefix: str, refusals: tuple[int, ...], *, secured: bool = True) -> APIRouter:
     """Return a router for one resource of a family: its error shape in the answers and in the documentation.
 
     Args:
         family: whose shape all failures have.
         prefix: the path that all of the router's begin with.
         refusals: the statuses to document.
+        secured: whether the documentation says that callers need credentials.
     """
     failures: dict[int | str, dict[str, Any]] = {status: {"model": family.body} for status in refusals}
     if family.malformed.status not in failures:
@@ -65,7 +66,7 @@ def family_router(family: Family, prefix: str, refusals: tuple[int, ...]) -> API
         prefix=prefix,
         tags=[family.name],
         route_class=family_route(family),
-        dependencies=list(SECURED),
+        dependencies=list(SECURED) if secured else [],
         responses=failures,
     )
 

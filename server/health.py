@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from server.runs import repository
 from server.runtime import CurrentRuntime
+from server.security import anybody
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
@@ -50,7 +51,7 @@ async def measure(runtime: CurrentRuntime) -> Load | None:
     return Load(runs_pending=load.pending, runs_running=load.running)
 
 
-@router.get("/health", responses={503: {"model": Health}})
+@router.get("/health", responses={503: {"model": Health}}, dependencies=[Depends(anybody)])
 async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Load | None, Depends(measure)]) -> Health:
     """Tell how the service and its dependencies are."""
     reachable: Reachable = "down" if load is None else "ok"

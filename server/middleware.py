@@ -46,12 +46,15 @@ class RequestContext:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
+                user_id = structlog.contextvars.get_contextvars().get("user_id")
+                structlog.contextvars.unbind_contextvars("user_id")
                 # The path without its query: parameters may be personal.
                 log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
+                    user_id=user_id,
                     milliseconds=round((time.perf_counter() - started) * 1000, 1),
                 )
 

@@ -15,6 +15,7 @@ from db.database import Database
 from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
+from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
 from server.runs.engine import RunEngine
@@ -43,12 +44,13 @@ def preflight(settings: Settings) -> None:
     """See, before anything is started, that models and workflows can be had.
 
     Raises:
-        SettingsError: a model's name cannot be used, its key is missing, or DATABASE_URL is not of our form.
+        SettingsError: a model's name cannot be used, its key is missing, or a URL is not of our form.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     Models(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
+    RateLimits(settings)
     workflows.load(settings.config)
 
 

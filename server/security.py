@@ -1,39 +1,52 @@
-"""Who is calling: `Authorization: Bearer <key>` wins over `x-api-key` where both are there."""
+"""Who is calling: a login's token or an API key. `Authorization: Bearer` wins over `x-api-key` where both are there."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from core.errors import Unauthenticated
-from server.auth import api_keys
-from server.auth.api_keys import Principal
+from core.errors import Forbidden, Unauthenticated
+from core.ids import API_KEY_PREFIX
+from server.auth import api_keys, repository
+from server.auth.identity import identity_of
+from server.auth.principal import Principal, Realm
 from server.runtime import runtime_of
 
 # Declared for the OpenAPI document; the header is read below, because its refusal has to have our shape.
-_SCHEMES = [
-    Depends(HTTPBearer(auto_error=False, description="An API key")),
+SECURED = [
+    Depends(HTTPBearer(auto_error=False, description="A login's token, or an API key")),
     Depends(APIKeyHeader(name="x-api-key", auto_error=False)),
 ]
-SECURED = _SCHEMES
+
+
+async def anybody() -> None:
+    """Marks a route that is meant to need no caller; every route has this mark or a principal."""
 
 
 async def current_principal(request: Request) -> Principal:
-    """Return the caller.
+    """Return the caller, as the database knows him now (K18, W07).
 
     Raises:
-        Unauthenticated: no key, or none that is valid.
+        Unauthenticated: no credentials, or none that are valid, or of a user who was made inactive.
     """
-    key = _presented_key(request)
-    if key is None:
+    credentials = _presented(request)
+    if credentials is None:
         raise Unauthenticated("缺少有效的身份凭证")
-    principal = await api_keys.find(runtime_of(request).database, key)
+    pool = runtime_of(request).database.pool
+    if credentials.startswith(API_KEY_PREFIX) or "authorization" not in request.headers:
+        principal = await repository.by_key(pool, api_keys.digest(credentials))
+    else:
+        claims = identity_of(request).tokens.read(credentials)
+        principal = await repository.by_subject(pool, claims.subject, claims.realm)
     if principal is None:
         raise Unauthenticated("身份凭证无效或已过期")
+    structlog.contextvars.bind_contextvars(user_id=str(principal.user_id))
     return principal
 
 
-def _presented_key(request: Request) -> str | None:
+def _presented(request: Request) -> str | None:
     authorization = request.headers.get("authorization")
     if authorization is None:
         return request.headers.get("x-api-key")
@@ -42,3 +55,30 @@ def _presented_key(request: Request) -> str | None:
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+
+
+def of_realm(*realms: Realm) -> Callable[[Principal], Awaitable[Principal]]:
+    """Return a dependency that lets only these kinds of login pass (K18)."""
+
+    async def check(principal: CurrentPrincipal) -> Principal:
+        if principal.realm not in realms:
+            raise Forbidden("该登录方式不能使用此接口")
+        return principal
+
+    return check
+
+
+async def current_admin(principal: CurrentPrincipal) -> Principal:
+    """Return the caller if he is an administrator (K23).
+
+    Raises:
+        Forbidden: he is none.
+    """
+    if not principal.is_admin:
+        raise Forbidden("需要管理员权限")
+    return principal
+
+
+# 000's callers; a key acts as its user everywhere.
+PhonePrincipal = Annotated[Principal, Depends(of_realm("phone", "key"))]
+AdminPrincipal = Annotated[Principal, Depends(current_admin)]

@@ -37,6 +37,8 @@ async def serve_forever(settings: Settings, *, with_worker: bool) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # The application does it itself, by TRUSTED_PROXIES.
+                proxy_headers=False,
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             ),
             greeting,

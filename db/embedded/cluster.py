@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from core.files import sync_directory, write_private
 from db.embedded.binaries import POSTGRES_MAJOR
 from db.embedded.errors import EmbeddedPostgresError, StartError, WrongVersionError, failed
-from db.embedded.files import sync_directory, write_private
 from db.embedded.layout import Layout
 
 OWNER: Final = "colloquy"

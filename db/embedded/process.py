@@ -21,8 +21,8 @@ from typing import Final
 import psutil
 import structlog
 
+from core.files import open_private
 from db.embedded.cluster import ENVIRONMENT
-from db.embedded.files import open_private
 from db.embedded.layout import SOCKET_PORT, Layout
 
 log = structlog.get_logger(__name__)

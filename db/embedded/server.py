@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from core.files import open_private
 from db.embedded.cluster import load_password
 from db.embedded.errors import EmbeddedPostgresError, StartTimeoutError, explained
-from db.embedded.files import locked, open_private, try_lock
+from db.embedded.files import locked, try_lock
 from db.embedded.layout import SYSTEM_DIR, Layout, make_root
 from db.embedded.probe import ask, is_listening, url
 from db.embedded.supervise import bring_up, lay_out, take_down

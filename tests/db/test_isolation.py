@@ -26,6 +26,7 @@ from tests.kit.catalogue import Table
 # Each with the reason why nobody owns its rows.
 OWNERLESS = {
     "public.alembic_version": "which schema there is",
+    "audio.verification_codes": "there before their user is; closed to the application",
     "platform.workers": "processes; closed to the application",
     "checkpoints.checkpoints": "LangGraph's own; the engine checks the thread's owner first",
     "checkpoints.checkpoint_blobs": "likewise",
@@ -37,7 +38,7 @@ OWNERLESS = {
     "jobs.procrastinate_workers": "processes",
     "jobs.colloquy_migrations": "procrastinate's version",
 }
-CLOSED = {"auth.api_keys", "platform.workers"}
+CLOSED = {"auth.api_keys", "audio.verification_codes", "platform.workers"}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -101,6 +102,41 @@ def test_migrate_may_be_given_twice(data_dir: Path) -> None:
         assert (done.returncode, "current schema" in done.stdout) == (0, True), done.stderr
 
 
+def test_keys_are_made_listed_and_revoked(data_dir: Path, tmp_path: Path) -> None:
+    """A key acts as its user: two keys of one user see the same rows, another user's key does not."""
+    environ = environment(data_dir)
+
+    def cli(*arguments: str) -> str:
+        done = command("api-key", *arguments, environ=environ)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    with served(environ, tmp_path / "server.log") as server:
+
+        def agents(key: str) -> httpx.Response:
+            return httpx.get(server.address + "/api/v1/agents", headers={"authorization": f"Bearer {key}"})
+
+        first = cli("create", "--name", "first")
+        [line] = [line for line in cli("list").splitlines() if line.endswith("  first")]
+        key_id, _made, _user, user_id, *_ = line.split()
+        second = cli("create", "--name", "second", "--user", user_id)
+        httpx.post(server.address + "/api/v1/agents", headers={"x-api-key": first}, json={"name": "甲"})
+        assert len(agents(second).json()["data"]["agents"]) == 1
+        assert agents(cli("create", "--name", "third")).json()["data"]["agents"] == []
+        cli("revoke", key_id)
+        cli("revoke", key_id)
+        assert agents(first).status_code == 401
+        assert agents(second).status_code == 200
+        listed = cli("list")
+        assert listed.count("revoked") == 1
+        assert first not in listed
+        assert first not in server.printed()
+        for wrong in (["revoke", str(UUID(int=1))], ["create", "--name", "x", "--phone", "13800000001"]):
+            done = command("api-key", *wrong, environ=environ)
+            assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+            assert done.stderr.startswith("colloquy: ")
+
+
 def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
     done = command("demo", environ=environment(data_dir, PORT=str(free_port())))
     assert done.returncode == 0, done.stderr
@@ -119,6 +155,10 @@ def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
         ({"PORT": "http"}, "PORT"),
         ({"COLLOQUY_CONFIG": "nowhere.json"}, "nowhere.json"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://u@127.0.0.1/x"}, "password"),
+        ({"JWT_SECRET": "hidden"}, "JWT_SECRET"),
+        ({"ENV": "production"}, "FRONTEND_AUTH"),
+        ({"RATE_LIMIT_STORAGE_URL": "redis://:hidden@h"}, "RATE_LIMIT_STORAGE_URL"),
         ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}, "does not answer"),
     ],
 )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx
 
+from core.clock import Clock
 from core.settings import Settings
 from server.app import create_app
 from server.auth import api_keys
+from server.auth.senders import CodeSender
 from server.runtime import Runtime
 
 
@@ -28,9 +30,16 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(url: str, data_dir: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+async def running_service(
+    url: str,
+    data_dir: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    clock: Clock | None = None,
+    sender: CodeSender | None = None,
+) -> AsyncIterator[Service]:
     settings = Settings.load({"ENV": "test", "DATA_DIR": str(data_dir), **(environ or {})}, dotenv=None)
-    app = create_app(settings, url)
+    app = create_app(settings, url, clock=clock, sender=sender)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

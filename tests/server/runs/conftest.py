@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from core.settings import Settings
-from server.auth import api_keys
+from server.auth import api_keys, repository
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
 
@@ -42,6 +42,6 @@ async def owner(idle: Runtime) -> UUID:
 async def new_owner(runtime: Runtime) -> UUID:
     async with runtime.system.transaction() as session:
         key = await api_keys.create(session, "test")
-    principal = await api_keys.find(runtime.database, key)
+    principal = await repository.by_key(runtime.database.pool, api_keys.digest(key))
     assert principal is not None
     return principal.user_id

@@ -1,0 +1,65 @@
+"""What the server needs to know people: tokens, codes and their sender. Made once, in the application's lifespan."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from core.clock import Clock
+from core.files import kept_secret
+from core.ids import IdSource, new_secret
+from core.settings import Settings
+from server.auth.codes import Codes
+from server.auth.senders import CodeSender, sender_for
+from server.auth.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The parts that logins are made of."""
+
+    tokens: Tokens
+    codes: Codes
+    sender: CodeSender
+    admin_phones: tuple[str, ...]
+    echoes_codes: bool
+    """Whether the answer that sends a code shows it (W01)."""
+
+
+@asynccontextmanager
+async def open_identity(
+    settings: Settings, clock: Clock, ids: IdSource, sender: CodeSender | None = None
+) -> AsyncIterator[Identity]:
+    """Open the parts, and close them at the end; a secret that is not set is made and kept in the data directory."""
+    secret = await asyncio.to_thread(signing_secret, settings)
+    sender = sender or sender_for(settings)
+    try:
+        yield Identity(
+            tokens=Tokens(secret, timedelta(hours=settings.jwt_expiration_hours), clock, ids),
+            codes=Codes(secret, ids),
+            sender=sender,
+            admin_phones=tuple(settings.admin_phones),
+            echoes_codes=settings.auth_echo_code and settings.env == "development",
+        )
+    finally:
+        await sender.aclose()
+
+
+def signing_secret(settings: Settings) -> str:
+    """Return the secret that signs tokens. Blocking: it may be read from a file."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    return kept_secret(settings.data_dir / "jwt-secret", new_secret)
+
+
+def identity_of(request: Request) -> Identity:
+    """Return the identity that the app's lifespan opened."""
+    identity: Identity = request.app.state.identity
+    return identity
+
+
+CurrentIdentity = Annotated[Identity, Depends(identity_of)]

@@ -1,0 +1,100 @@
+"""SQL of logins and of who is who. What works before there is a user goes through the database's entry points."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.database import Database, Pool
+from db.models.audio import PhoneUser
+from server.auth.principal import Principal, Realm
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A code that was kept, or since when another one may be asked for."""
+
+    code_id: UUID | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """What became of a login."""
+
+    outcome: Literal["ok", "refused", "inactive"]
+    user_id: UUID | None
+    is_admin: bool | None
+
+
+# E-mail logins join with their family (004).
+_BY_SUBJECT: Final[dict[Realm, bytes]] = {"phone": b"SELECT * FROM auth.identify_phone(%s)"}
+
+
+async def by_subject(pool: Pool, subject: UUID, realm: Realm) -> Principal | None:
+    """Return the active user whom a token names; None when there is none (any more)."""
+    if realm not in _BY_SUBJECT:
+        return None
+    async with pool.connection() as connection:
+        cursor = await connection.execute(_BY_SUBJECT[realm], (subject,))
+        row = await cursor.fetchone()
+    return Principal(**row, realm=realm) if row else None
+
+
+async def by_key(pool: Pool, sha256: bytes) -> Principal | None:
+    """Return the user whom a key acts for; None for an unknown or revoked key, or an inactive user."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute("SELECT * FROM auth.identify_key(%s)", (sha256,))
+        row = await cursor.fetchone()
+    return Principal(**row, realm="key") if row else None
+
+
+async def issue_code(pool: Pool, phone: str, hashed: str, at: datetime, lifetime: timedelta, gap: timedelta) -> Issued:
+    """Keep a new code, unless the last one is younger than `gap`."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT * FROM audio.issue_code(%s, %s, %s, %s, %s)", (phone, hashed, at, at + lifetime, gap)
+        )
+        row = await cursor.fetchone() or {}
+    return Issued(**row)
+
+
+async def withdraw_code(pool: Pool, code_id: UUID) -> None:
+    """Forget a code that could not be sent."""
+    async with pool.connection() as connection:
+        await connection.execute("SELECT audio.withdraw_code(%s)", (code_id,))
+
+
+async def sign_in(pool: Pool, phone: str, hashed: str, at: datetime, most_tries: int) -> SignedIn:
+    """Use a code up; counts a wrong try, makes the user at the first login (A017, A018)."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT * FROM audio.sign_in(%s, %s, %s, %s)", (phone, hashed, at, most_tries)
+        )
+        row = await cursor.fetchone() or {}
+    return SignedIn(**row)
+
+
+async def promote(system: Database, phones: list[str]) -> None:
+    """Make the users with these phones administrators (K23). For the system role: no request can reach it."""
+    async with system.pool.connection() as connection:
+        await connection.execute(
+            """
+            UPDATE auth.users SET is_admin = true WHERE NOT is_admin
+              AND id IN (SELECT auth_user_id FROM audio.users WHERE phone = ANY(%s))
+            """,
+            (phones,),
+        )
+
+
+async def phone_user(session: AsyncSession, user_id: UUID) -> Row[UUID, str, datetime, datetime | None] | None:
+    """Read who somebody is to the phone login."""
+    found = await session.execute(
+        select(PhoneUser.auth_user_id, PhoneUser.phone, PhoneUser.created_at, PhoneUser.last_login_at).where(
+            PhoneUser.auth_user_id == user_id
+        )
+    )
+    return found.first()

@@ -1,0 +1,53 @@
+"""What all of the `colloquy` command's parts share: the configuration, and how a failure to start is told."""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+# LangGraph reads it when it is imported: checkpoints may hold known types only (X023).
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+import typer
+
+from core import logging, production
+from core.errors import ColloquyError
+from core.settings import Settings, SettingsError
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the configuration and begin to log, or leave with a sentence for each thing that is wrong with it."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        typer.echo(f"Configuration: {error}", err=True)
+        raise typer.Exit(2) from None
+    if reasons := production.refusals(settings):
+        for reason in reasons:
+            typer.echo(f"Configuration: {reason}", err=True)
+        raise typer.Exit(2)
+    settings = settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
+    logging.configure(
+        settings.log_level, settings.log_format or ("json" if settings.env == "production" else "console")
+    )
+    return settings
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a command's coroutine; a failure to start is a sentence, not a stack."""
+    from psycopg import OperationalError  # noqa: PLC0415 - heavy imports wait for a command
+
+    from db.embedded.errors import EmbeddedPostgresError  # noqa: PLC0415 - heavy imports wait for a command
+    from server.runs.workflows import WorkflowError  # noqa: PLC0415
+
+    try:
+        asyncio.run(main)
+    except OperationalError as error:
+        typer.echo(f"colloquy: the database does not answer: {str(error).splitlines()[0]}", err=True)
+        raise typer.Exit(1) from None
+    except ColloquyError as error:
+        typer.echo(f"colloquy: {error.message}", err=True)
+        raise typer.Exit(1) from None
+    except (SettingsError, WorkflowError, EmbeddedPostgresError) as error:
+        typer.echo(f"colloquy: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,60 @@
+"""What operators do at the command line, under the system role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.clock import SystemClock, render_seconds
+from core.settings import Settings
+from db.database import Database
+from db.roles import role_url
+from server.auth import api_keys
+from server.database import located, migrate
+
+
+@asynccontextmanager
+async def _operating(settings: Settings) -> AsyncIterator[AsyncSession]:
+    """Open a transaction that sees all rows, on a database that is at the current schema."""
+    async with located(settings) as url:
+        await migrate(url)
+        system = Database(role_url(url, "system"), pool_size=1)
+        try:
+            async with system.transaction() as session:
+                yield session
+        finally:
+            await system.close()
+
+
+async def create_key(settings: Settings, name: str, user_id: UUID | None, phone: str | None) -> None:
+    """Make a key and print it.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    async with _operating(settings) as session:
+        owner = await api_keys.user_with_phone(session, phone) if phone else user_id
+        key = await api_keys.create(session, name, owner)
+    typer.echo(key)
+
+
+async def list_keys(settings: Settings) -> None:
+    """Print a line a key."""
+    async with _operating(settings) as session:
+        keys = await api_keys.every(session)
+    for key in keys:
+        state = f"revoked {render_seconds(key.revoked_at)}" if key.revoked_at else "valid"
+        typer.echo(f"{key.id}  {render_seconds(key.created_at)}  user {key.user_id}  {state:30}  {key.name}")
+
+
+async def revoke_key(settings: Settings, key_id: UUID) -> None:
+    """Make a key invalid.
+
+    Raises:
+        NotFound: there is no such key.
+    """
+    async with _operating(settings) as session:
+        await api_keys.revoke(session, key_id, SystemClock().now())
+    typer.echo(f"The key {key_id} is revoked.")
