@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from server import health
+from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    monitoring.router,
     auth.router,
     records.router,
     agents.router,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 from fastapi import FastAPI
@@ -16,11 +17,12 @@ from server.auth.identity import open_identity
 from server.auth.repository import promote
 from server.auth.senders import CodeSender
 from server.limits import RateLimits
-from server.middleware import BodyLimit, RequestContext
+from server.metrics import BUILD
+from server.middleware import BodyLimit, RequestContext, TimeLimit
 from server.runtime import open_runtime
 from server.worker import running_worker
 
-VERSION: Final = "0.1.0"
+VERSION: Final = version("colloquy")
 _DESCRIPTION: Final = """\
 Conversations as checkpointed LangGraph workflows.
 
@@ -54,6 +56,7 @@ def create_app(
             if with_worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
+            BUILD.labels(app.version).set(1)
             app.state.limits = RateLimits(settings)
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
@@ -66,6 +69,7 @@ def create_app(
         app.include_router(router)
     errors.install(app, debug=settings.debug)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

@@ -48,6 +48,7 @@ async def _work(settings: Settings) -> None:
     from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
     from server.runtime import open_runtime, preflight  # noqa: PLC0415
     from server.worker import running_worker  # noqa: PLC0415
+    from server.worker_http import watched  # noqa: PLC0415
 
     await asyncio.to_thread(preflight, settings)
     stopped = asyncio.Event()
@@ -55,7 +56,7 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with located(settings) as url:
         await migrate(url)
-        async with open_runtime(settings, url) as runtime, running_worker(runtime):
+        async with open_runtime(settings, url) as runtime, running_worker(runtime), watched(runtime):
             log.info("worker_ready", concurrency=settings.worker_concurrency)
             await stopped.wait()
 
@@ -72,6 +73,22 @@ async def _migrate(settings: Settings) -> None:
     async with located(settings) as url:
         await migrate(url)
     typer.echo("The database is at the current schema.")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")]) -> None:
+    """Write the whole database into one file; it may be in use."""
+    from server import operators  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(operators.back_up(load_settings(log_level="warning"), file))
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `colloquy backup` wrote.")]) -> None:
+    """Load a backup into an empty database; then give `colloquy migrate`."""
+    from server import operators  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(operators.restore(load_settings(log_level="warning"), file))
 
 
 @app.command()

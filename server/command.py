@@ -28,7 +28,9 @@ def load_settings(**overrides: Any) -> Settings:
         raise typer.Exit(2)
     settings = settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
     logging.configure(
-        settings.log_level, settings.log_format or ("json" if settings.env == "production" else "console")
+        settings.log_level,
+        settings.log_format or ("json" if settings.env == "production" else "console"),
+        error_file=settings.log_file or settings.data_dir / "logs" / "errors.log",
     )
     return settings
 
@@ -37,6 +39,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a command's coroutine; a failure to start is a sentence, not a stack."""
     from psycopg import OperationalError  # noqa: PLC0415 - heavy imports wait for a command
 
+    from db.backup import BackupError  # noqa: PLC0415 - heavy imports wait for a command
     from db.embedded.errors import EmbeddedPostgresError  # noqa: PLC0415 - heavy imports wait for a command
     from server.runs.workflows import WorkflowError  # noqa: PLC0415
 
@@ -48,6 +51,6 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     except ColloquyError as error:
         typer.echo(f"colloquy: {error.message}", err=True)
         raise typer.Exit(1) from None
-    except (SettingsError, WorkflowError, EmbeddedPostgresError) as error:
+    except (SettingsError, WorkflowError, EmbeddedPostgresError, BackupError) as error:
         typer.echo(f"colloquy: {error}", err=True)
         raise typer.Exit(1) from None

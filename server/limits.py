@@ -16,6 +16,7 @@ from limits.storage import storage_from_string
 
 from core.errors import TooManyRequests
 from core.settings import Settings, SettingsError
+from server.metrics import RATE_LIMITED
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class RateLimits:
         try:
             for rate in self._rates[name]:
                 if not await self._limiter.hit(rate, name, who):
+                    RATE_LIMITED.labels(name).inc()
                     reset, _remaining = await self._limiter.get_window_stats(rate, name, who)
                     raise TooManyRequests(
                         "请求过于频繁，请稍后再试", retry_after=max(1, math.ceil(reset - time.time()))

@@ -1,5 +1,6 @@
-"""What happens around every request: an id for it, a line in the log, a limit on its body."""
+"""What happens around every request: an id for it, a line in the log, figures, limits on its body and its time."""
 
+import asyncio
 import re
 import time
 from typing import Final
@@ -10,18 +11,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import TooLarge
+from core.errors import TimedOut, TooLarge
 from server.errors import render
 from server.families import family_of
+from server.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
 
 log = structlog.get_logger("server.access")
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID: Final = "x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestContext:
-    """Gives each request an id (the client's own, if it is harmless), returns it, and logs the outcome."""
+    """Gives each request an id (the client's own, if it is harmless), returns it, logs and counts the outcome."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,31 +35,45 @@ class RequestContext:
             return
         given = Headers(scope=scope).get(_REQUEST_ID, "")
         request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
-        status = 500
+        status, begun = 500, 0.0
+        started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], time.perf_counter()
                 MutableHeaders(scope=message)[_REQUEST_ID] = request_id
             await send(message)
 
-        started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), REQUESTS_IN_FLIGHT.track_inprogress():
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                user_id = structlog.contextvars.get_contextvars().get("user_id")
-                structlog.contextvars.unbind_contextvars("user_id")
-                # The path without its query: parameters may be personal.
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    user_id=user_id,
-                    milliseconds=round((time.perf_counter() - started) * 1000, 1),
-                )
+                ended = time.perf_counter()
+                _count(scope, status, (begun or ended) - started)
+                _log(scope, status, ended - started)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    # The route and not the path: paths hold ids, and each would be a series of its own.
+    route = getattr(scope.get("route"), "path", "unknown")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    REQUESTS.labels(method, route, str(status)).inc()
+    REQUEST_SECONDS.labels(method, route).observe(seconds)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    user_id = structlog.contextvars.get_contextvars().get("user_id")
+    structlog.contextvars.unbind_contextvars("user_id")
+    # The path without its query: parameters may be personal.
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        user_id=user_id,
+        milliseconds=round(seconds * 1000, 1),
+    )
 
 
 class BodyLimit:
@@ -86,3 +103,30 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+class TimeLimit:
+    """Ends requests whose answer has not begun in time (504); a stream that has begun may last."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_in_time(message: Message) -> None:
+            if not timer.expired():
+                timer.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as timer:
+                await self._app(scope, receive, send_in_time)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            response = render(TimedOut("请求处理超时，请稍后重试"), family_of(scope["path"]))
+            await response(scope, receive, send)

@@ -1,7 +1,9 @@
 """What operators do at the command line, under the system role."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 import typer
@@ -9,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.clock import SystemClock, render_seconds
 from core.settings import Settings
+from db import backup
 from db.database import Database
 from db.roles import role_url
 from server.auth import api_keys
@@ -58,3 +61,25 @@ async def revoke_key(settings: Settings, key_id: UUID) -> None:
     async with _operating(settings) as session:
         await api_keys.revoke(session, key_id, SystemClock().now())
     typer.echo(f"The key {key_id} is revoked.")
+
+
+async def back_up(settings: Settings, file: Path) -> None:
+    """Write the whole database into a file.
+
+    Raises:
+        BackupError: it cannot be done; the message says why.
+    """
+    async with located(settings) as url:
+        await asyncio.to_thread(backup.dump, url, file)
+    typer.echo(f"The database is in {file}.")
+
+
+async def restore(settings: Settings, file: Path) -> None:
+    """Load a backup into an empty database.
+
+    Raises:
+        BackupError: it cannot be done; the message says why.
+    """
+    async with located(settings) as url:
+        await asyncio.to_thread(backup.restore, url, file)
+    typer.echo("The database is restored. Now bring it to the current schema: colloquy migrate")

@@ -118,7 +118,7 @@ def _check_version(data: Path) -> None:
     found = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
     if found != str(POSTGRES_MAJOR):
         raise WrongVersionError(
-            f"{data} was made by PostgreSQL {found}, this is PostgreSQL {POSTGRES_MAJOR}. Start it with a "
-            f"PostgreSQL {found} server, save it with pg_dumpall, move {data} away, start again and load the dump "
-            "with psql; or leave it as it is and set DATABASE_URL to a server that runs it."
+            f"{data} was made by PostgreSQL {found}, this is PostgreSQL {POSTGRES_MAJOR}. Save it with the release "
+            f"that made it (colloquy backup FILE), move {data} away, and load it with this one (colloquy restore FILE, "
+            "then colloquy migrate); or set DATABASE_URL to a server that runs it."
         )

@@ -11,6 +11,7 @@ from server.auth.identity import Identity
 from server.auth.principal import Principal
 from server.auth.schemas import EchoedCode, LoggedIn, Me, SentCode
 from server.auth.senders import CodeNotSent
+from server.metrics import LOGINS
 from server.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ async def log_in(runtime: Runtime, identity: Identity, phone: str, code: str) ->
     signed_in = await repository.sign_in(
         runtime.database.pool, phone, identity.codes.hashed(phone, code), runtime.clock.now(), codes.MOST_TRIES
     )
+    LOGINS.labels("phone", signed_in.outcome).inc()
     if signed_in.outcome == "inactive":
         raise Forbidden("账号已停用")
     if signed_in.user_id is None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from langchain_core.runnables import RunnableConfig
 
 from checkpoints.saver import PooledSaver
@@ -20,6 +21,8 @@ from server.runs.encode import plain
 from server.runs.executor import RUN_JOB
 from server.runs.model import FIRST, Event, EventId, RunRequest, RunResult, ThreadState
 from server.runs.workflows import Workflows
+
+log = structlog.get_logger(__name__)
 
 _POLL_SECONDS: Final = 1.0
 
@@ -55,6 +58,7 @@ class RunEngine:
                 raise Conflict("A run of this thread is not finished yet.", code="THREAD_BUSY")
             await repository.insert_run(connection, run_id, request)
             await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+        log.info("run_accepted", run_id=str(run_id), thread_id=str(request.thread_id), workflow=request.workflow)
         return run_id
 
     async def resume(self, request: RunRequest, answer: Any) -> UUID:

@@ -1,7 +1,8 @@
 """Executes claimed runs: drives the graph, logs its events, writes how it ended, wakes the thread's next run."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from checkpoints.saver import FencedSaver, FenceLost
 from core.clock import Clock
 from core.ids import IdSource
 from core.tasks import end
-from db.database import Pool
+from db.database import Pool, acting_for
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
-from providers.usage import UsageCollector
+from providers.usage import Usage, UsageCollector
+from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls
 from server.runs import repository, usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive
@@ -113,22 +115,36 @@ class Executor:
 
     async def _run(self, claimed: Claim) -> None:
         with structlog.contextvars.bound_contextvars(
-            run_id=str(claimed.run_id), thread_id=str(claimed.thread_id), workflow=claimed.workflow
+            run_id=str(claimed.run_id),
+            thread_id=str(claimed.thread_id),
+            user_id=str(claimed.owner_id),
+            workflow=claimed.workflow,
         ):
             log.info("run_started", attempt=claimed.attempt)
             collector = UsageCollector()
+            started = time.perf_counter()
+            if claimed.attempt == 1:
+                RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
+            else:
+                RUNS_RESTARTED.labels(claimed.workflow).inc()
             async with EventWriter(self._pool, self._broker, claimed) as events:
                 events.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
                 outcome = await self._outcome(claimed, events, collector)
                 if outcome is not None and outcome.error_code:
                     events.append("error", {"error": outcome.error_code, "message": outcome.error_message})
+            calls = collector.drain()
+            count_model_calls(calls)
             try:
                 if outcome is None:
-                    await self._give_back(claimed)
+                    await self._give_back(claimed, calls)
                 else:
-                    await self._finish(claimed, outcome, events, collector)
+                    await self._finish(claimed, outcome, events, calls)
             except FenceLost:
                 log.warning("run_taken_over")
+                # What was asked of models was asked, whoever goes on with the run.
+                async with acting_for(self._pool, claimed.owner_id) as connection:
+                    await usage.insert(connection, claimed, calls)
+            RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - started)
 
     async def _outcome(self, claimed: Claim, events: EventWriter, collector: UsageCollector) -> Outcome | None:
         """Drive the graph; None means that the run is to go on elsewhere."""
@@ -162,18 +178,20 @@ class Executor:
         with bind(bound):
             return await drive(graph, claimed, events, callbacks=[collector], control=control)
 
-    async def _finish(self, claimed: Claim, outcome: Outcome, events: EventWriter, collector: UsageCollector) -> None:
+    async def _finish(self, claimed: Claim, outcome: Outcome, events: EventWriter, calls: Sequence[Usage]) -> None:
         async with fenced(self._pool, claimed) as connection:
             await events.write(connection)
-            await usage.insert(connection, claimed, collector.drain())
+            await usage.insert(connection, claimed, calls)
             await repository.finish(connection, claimed, outcome.as_row())
             if (waiting := await repository.next_pending(connection, claimed.thread_id)) is not None:
                 await self._jobs.enqueue(connection, RUN_JOB, run_id=str(waiting))
         self._broker.wake(claimed.run_id)
+        RUNS_FINISHED.labels(claimed.workflow, outcome.status.value).inc()
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
 
-    async def _give_back(self, claimed: Claim) -> None:
+    async def _give_back(self, claimed: Claim, calls: Sequence[Usage] = ()) -> None:
         async with fenced(self._pool, claimed) as connection:
+            await usage.insert(connection, claimed, calls)
             await repository.release(connection, claimed)
             await self._jobs.enqueue(connection, RUN_JOB, run_id=str(claimed.run_id))
         log.info("run_given_back")

@@ -54,6 +54,8 @@ class Claim:
     attempt: int
     restarts_input: bool
     """Whether the thread's head is still the run's base: then the input is sent (again), else it goes on."""
+    waited: float
+    """Seconds since the run was accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)

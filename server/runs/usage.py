@@ -10,7 +10,7 @@ from server.runs.model import Claim
 
 
 async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequence[Usage]) -> None:
-    """Write one row a model call."""
+    """Write one row a model call; the run may have been deleted since."""
     if not calls:
         return
     async with connection.cursor() as cursor:
@@ -18,7 +18,7 @@ async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequen
             """
             INSERT INTO platform.usage
               (run_id, user_id, role, model, input_tokens, output_tokens, latency_ms, failed)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+            VALUES ((SELECT id FROM platform.runs WHERE id = %s), %s, %s, %s, %s, %s, %s, %s)
             """,
             [
                 (

@@ -74,7 +74,8 @@ def test_a_killed_servers_run_is_finished_by_another_worker(data_dir: Path, tmp_
             Delay(60, "late"),
             "<request>问价</request><key_information>2980元</key_information><outcome>再联系</outcome>",
         )
-        environ = environment(data_dir, DATABASE_URL=database_url, SUMMARY_TIMEOUT_SECONDS="120")
+        port = str(free_port())
+        environ = environment(data_dir, DATABASE_URL=database_url, SUMMARY_TIMEOUT_SECONDS="120", METRICS_PORT=port)
         environ |= models.environment(provider="openai", roles=["summary"])
         with served(environ, tmp_path / "first.log") as first, client_of(first, data_dir) as client:
             call = record(client)
@@ -92,6 +93,9 @@ def test_a_killed_servers_run_is_finished_by_another_worker(data_dir: Path, tmp_
             begun = time.monotonic()
             until(lambda: client.get(f"/call-records/{call}").json()["data"]["summary"] is not None, 20)
             assert time.monotonic() - begun < 12
+            shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            assert 'colloquy_runs_restarted_total{workflow="call_summary"} 1.0' in shown
+            assert httpx.get(f"http://127.0.0.1:{port}/health").json()["status"] == "ok"
             assert worker.stop() == 0
         assert models.calls("summary") == 2
 

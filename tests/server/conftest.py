@@ -1,9 +1,11 @@
+import io
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from core import logging
 from tests.kit.app import Service, running_service
 from tests.kit.model_server import ModelServer
 
@@ -40,3 +42,12 @@ async def user(service: Service) -> httpx.AsyncClient:
 @pytest.fixture
 async def stranger(service: Service) -> httpx.AsyncClient:
     return await service.as_user()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All log lines of the test, as production writes them."""
+    lines = io.StringIO()
+    logging.configure("debug", "json", stream=lines)
+    yield lines
+    logging.configure("debug", "json")

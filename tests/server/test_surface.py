@@ -1,8 +1,7 @@
 """What every request has: an id, a line in the log, an error of its family's shape; and what no log line has."""
 
+import asyncio
 import io
-import logging as stdlib
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,18 +14,6 @@ from tests.kit.model_faults import Status
 from tests.kit.model_server import ModelServer
 
 SECRET = "机密内容4417"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """All log lines of the test, as production writes them."""
-    logging.configure("debug", "json")
-    handler = stdlib.getLogger().handlers[0]
-    assert isinstance(handler, stdlib.StreamHandler)
-    lines = io.StringIO()
-    handler.setStream(lines)
-    yield lines
-    logging.configure("debug", "json")
 
 
 async def test_health_is_public_and_complete(anonymous: httpx.AsyncClient) -> None:
@@ -82,6 +69,7 @@ async def test_a_crash_shows_nothing_of_itself(
         "success": False,
         "error": {"code": "INTERNAL", "message": "服务器内部错误，请稍后重试"},
     }
+    await asyncio.to_thread(logging.flush)
     [line] = [line for line in log.getvalue().splitlines() if "request_crashed" in line]
     assert "crash-1" in line
     assert "boom" in line
@@ -99,6 +87,7 @@ async def test_no_transcript_key_or_prompt_is_ever_logged(
     await user.post(f"{path}/generate-summary")
     await user.patch(path, json={"messages": SECRET})
     await user.get("/api/v1/call-records", params={"agent_id": SECRET})
+    await asyncio.to_thread(logging.flush)
     written = log.getvalue()
     assert "run_finished" in written
     assert SECRET not in written

@@ -46,7 +46,8 @@ $$;
 
 -- Takes a pending run for a process and raises its thread's fence; no row when it is not to be had.
 CREATE FUNCTION platform.claim_run(wanted UUID, worker UUID) RETURNS TABLE (
-  thread_id UUID, owner_id UUID, workflow TEXT, request JSON, fence BIGINT, attempt INTEGER, restarts_input BOOLEAN)
+  thread_id UUID, owner_id UUID, workflow TEXT, request JSON, fence BIGINT, attempt INTEGER, restarts_input BOOLEAN,
+  waited DOUBLE PRECISION)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -70,7 +71,8 @@ BEGIN
         AND (other.status = 'running'
              OR (other.status = 'pending' AND (other.created_at, other.id) < (run.created_at, run.id))))
     RETURNING run.thread_id, run.owner_id, run.workflow, run.request, run.fence, run.attempt,
-              run.base_checkpoint_id IS NOT DISTINCT FROM head;
+              run.base_checkpoint_id IS NOT DISTINCT FROM head,
+              extract(epoch FROM clock_timestamp() - run.created_at)::double precision;
   IF FOUND THEN
     UPDATE platform.threads SET fence = held.fence + 1, status = 'busy', updated_at = now() WHERE id = held.id;
   END IF;

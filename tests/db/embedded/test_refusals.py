@@ -28,7 +28,7 @@ def stopped(make: Make, root: Path) -> Path:
 
 def test_another_major_version_is_left_alone(make: Make, root: Path, stopped: Path) -> None:
     (stopped / "PG_VERSION").write_text("17\n")
-    with pytest.raises(WrongVersionError, match=r"PostgreSQL 17.*pg_dumpall.*DATABASE_URL"):
+    with pytest.raises(WrongVersionError, match=r"PostgreSQL 17.*colloquy backup.*colloquy restore.*DATABASE_URL"):
         make(root).acquire()
     (stopped / "PG_VERSION").write_text("18\n")
     assert value(make(root).acquire(), "SELECT answer FROM kept") == 42

@@ -1,12 +1,14 @@
 """Logins by phone, rule by rule (T01; A011–A020, G13, K18, K19, K23, W01, W07)."""
 
 import asyncio
+import io
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from core import logging
 from server.auth.codes import MOST_TRIES
 from tests.kit.app import Service, running_service
 from tests.kit.people import RecordingSender, SetClock
@@ -323,3 +325,23 @@ class TestEcho:
         async with running_service(database_url, tmp_path, environ, sender=sender) as service:
             data = (await ask(service.client)).json()["data"]
         assert data == ({"phone": PHONE, "code": sender.last_code} if shown else {"phone": PHONE})
+
+
+async def test_no_code_token_phone_or_key_is_ever_logged(
+    service: Service, client: httpx.AsyncClient, sender: RecordingSender, clock: SetClock, log: io.StringIO
+) -> None:
+    token = (await logged_in(client, sender))["token"]
+    code = sender.last_code
+    await enter(client, code)
+    sender.broken = True
+    clock.move(minutes=2)
+    await ask(client)
+    await client.get(f"{AUTH}/me", headers=bearer(token))
+    await client.get(f"{AUTH}/me", headers=bearer(token[:-2]))
+    machine = await service.as_user()
+    await machine.get("/api/v1/agents")
+    await asyncio.to_thread(logging.flush)
+    written = log.getvalue()
+    assert "logged_in" in written
+    for secret in (code, token, PHONE, "x" * 32, machine.headers["authorization"].removeprefix("Bearer ")):
+        assert secret not in written
