@@ -2,11 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
@@ -30,6 +35,24 @@ class PooledSaver(AsyncPostgresSaver):
         super().__init__(conn=pool, serde=serde)
         self._pool = pool
 
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Save a checkpoint; where the serializer encrypts, nothing of its values stays in plain text."""
+        if isinstance(self.serde, EncryptedSerializer):
+            checkpoint, new_versions = _boxed(checkpoint, new_versions)
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    def _dump_blobs(
+        self, thread_id: str, checkpoint_ns: str, values: dict[str, Any], versions: ChannelVersions
+    ) -> list[tuple[str, str, str, str, str, bytes | None]]:
+        opened = {name: value.value if isinstance(value, _Box) else value for name, value in values.items()}
+        return super()._dump_blobs(thread_id, checkpoint_ns, opened, versions)
+
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
         async with self._pool.connection() as connection:
@@ -43,6 +66,27 @@ class PooledSaver(AsyncPostgresSaver):
                 connection.cursor(binary=True, row_factory=dict_row) as cursor,
             ):
                 yield cursor
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A plain value that must not be stored as such."""
+
+    value: str | float | bool | None
+
+
+def _boxed(checkpoint: Checkpoint, new_versions: ChannelVersions) -> tuple[Checkpoint, ChannelVersions]:
+    """Send strings, numbers and truth values to the blobs as well, which LangGraph keeps beside the blobs otherwise.
+
+    All of them at each step, because one that has not changed may have been kept in plain text so far.
+    """
+    values = checkpoint["channel_values"]
+    boxes = {
+        name: _Box(value) for name, value in values.items() if value is None or isinstance(value, str | int | float)
+    }
+    versions = {name: checkpoint["channel_versions"][name] for name in boxes if name in checkpoint["channel_versions"]}
+    boxed = {**values, **{name: boxes[name] for name in versions}}
+    return {**checkpoint, "channel_values": boxed}, {**new_versions, **versions}
 
 
 class FencedSaver(PooledSaver):

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from core.keyring import Keyring
 from core.roles import FALLBACK_ROLE, ROLES, Role
 
 OFFLINE: Final = "offline"
@@ -61,8 +62,15 @@ def _check_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _check_keyring(value: SecretStr) -> SecretStr:
+    Keyring.parse(value.get_secret_value())
+    return value
+
+
 CommaList = Annotated[list[str], BeforeValidator(_split_commas)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_check_secret)]
+# `KEY`, or `ID:KEY,…` with the newest first; a key is base64 of 32 bytes.
+KeyringText = Annotated[SecretStr, AfterValidator(_check_keyring)]
 # As the library `limits` reads it: `20/hour`, or several with commas between.
 RateLimit = Annotated[str, AfterValidator(_check_rates)]
 
@@ -88,6 +96,8 @@ class Settings(BaseModel):
     code_gateway_url: str | None = None
     code_gateway_token: SecretStr | None = None
     frontend_auth: Literal["off", "token"] | None = None
+
+    checkpoint_key: KeyringText | None = None
 
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)

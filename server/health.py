@@ -25,10 +25,11 @@ class Load(BaseModel):
 
 
 class Dependencies(BaseModel):
-    """How each dependency is; `models` names the model behind each role."""
+    """How each dependency is; `mcp` has the plugged-in servers, `models` the model behind each role."""
 
     database: Reachable
     checkpointer: Reachable
+    mcp: dict[str, Reachable]
     models: dict[str, str]
 
 
@@ -60,5 +61,5 @@ async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Lo
     return Health(
         status="degraded" if load is None else "ok",
         load=load or Load(runs_pending=0, runs_running=0),
-        dependencies=Dependencies(database=reachable, checkpointer=reachable, models=runtime.models.describe()),
+        dependencies=Dependencies(database=reachable, checkpointer=reachable, mcp={}, models=runtime.models.describe()),
     )

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from checkpoints.encryption import serializer
 from core.clock import Clock, SystemClock
 from core.ids import IdSource, RandomIds
+from core.keyring import Keyring
 from core.settings import Settings
 from db.database import Database
 from db.roles import role_url
@@ -35,6 +38,7 @@ class Runtime:
     workflows: Workflows
     jobs: JobQueue
     broker: Broker
+    serde: SerializerProtocol
     engine: RunEngine
     clock: Clock
     ids: IdSource
@@ -63,13 +67,15 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
     jobs = JobQueue(database.pool)
+    key = settings.checkpoint_key
+    serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
     broker = Broker(database.url)
     try:
         await database.open()
         await system.open()
         await jobs.open()
         broker.start()
-        engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, ids=ids)
+        engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids)
         yield Runtime(
             settings=settings,
             database=database,
@@ -78,6 +84,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             workflows=graphs,
             jobs=jobs,
             broker=broker,
+            serde=serde,
             engine=engine,
             clock=clock or SystemClock(),
             ids=ids,

@@ -31,6 +31,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         workflows=runtime.workflows,
         models=runtime.models,
         repositories=repositories,
+        serde=runtime.serde,
         clock=runtime.clock,
         ids=runtime.ids,
     )

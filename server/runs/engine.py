@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from checkpoints.saver import PooledSaver
 from core.errors import Conflict, NotFound
@@ -33,11 +34,21 @@ class RunEngine:
     Every call takes the owner: what is another's does not exist (X016).
     """
 
-    def __init__(self, *, pool: Pool, broker: Broker, jobs: JobQueue, workflows: Workflows, ids: IdSource) -> None:
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        broker: Broker,
+        jobs: JobQueue,
+        workflows: Workflows,
+        serde: SerializerProtocol,
+        ids: IdSource,
+    ) -> None:
         self._pool = pool
         self._broker = broker
         self._jobs = jobs
         self._workflows = workflows
+        self._serde = serde
         self._ids = ids
 
     async def start(self, request: RunRequest) -> UUID:
@@ -135,7 +146,7 @@ class RunEngine:
             workflow = await repository.thread_workflow(connection, thread_id, owner_id)
         if workflow is None or workflow not in self._workflows:
             raise NotFound("There is no such thread.")
-        graph = self._workflows[workflow].copy(update={"checkpointer": PooledSaver(self._pool)})
+        graph = self._workflows[workflow].copy(update={"checkpointer": PooledSaver(self._pool, self._serde)})
         config: RunnableConfig = {"configurable": {"thread_id": str(thread_id)}}
         snapshot = await graph.aget_state(config)
         return ThreadState(

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
@@ -51,6 +52,7 @@ class Executor:
         workflows: Workflows,
         models: ChatModels,
         repositories: Repositories,
+        serde: SerializerProtocol,
         clock: Clock,
         ids: IdSource,
     ) -> None:
@@ -61,6 +63,7 @@ class Executor:
         self._workflows = workflows
         self._models = models
         self._repositories = repositories
+        self._serde = serde
         self._clock = clock
         self._ids = ids
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -167,7 +170,7 @@ class Executor:
     async def _drive(
         self, claimed: Claim, events: EventWriter, collector: UsageCollector, control: RunControl
     ) -> Driven:
-        saver = FencedSaver(self._pool, thread_id=claimed.thread_id, fence=claimed.fence)
+        saver = FencedSaver(self._pool, thread_id=claimed.thread_id, fence=claimed.fence, serde=self._serde)
         graph = self._workflows[claimed.workflow].copy(update={"checkpointer": saver})
         bound = Resources(
             models=self._models,

@@ -22,7 +22,7 @@ async def test_health_is_public_and_complete(anonymous: httpx.AsyncClient) -> No
     body = response.json()
     assert list(body) == ["status", "load", "dependencies"]
     assert (body["status"], body["load"]) == ("ok", {"runs_pending": 0, "runs_running": 0})
-    assert list(body["dependencies"]) == ["database", "checkpointer", "models"]
+    assert list(body["dependencies"]) == ["database", "checkpointer", "mcp", "models"]
     assert body["dependencies"]["models"]["summary"] == "openai:summary"
 
 

@@ -1,7 +1,9 @@
 """Summaries over HTTP: scenario T11 and G28, with the real OpenAI client against a scripted model."""
 
 import asyncio
+import base64
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from tests.kit.app import Service, running_service
 from tests.kit.model_faults import Delay, MalformedJson, SlowTokens, Status
 from tests.kit.model_server import ModelServer
-from tests.server.calls.conftest import MESSAGES, refusal
+from tests.server.calls.conftest import MESSAGES, call_body, refusal
 
 RECORDS = "/api/v1/call-records"
 TAGGED = (
@@ -270,3 +272,27 @@ async def test_offline_answers_honestly_without_a_key(database_url: str, tmp_pat
         assert response.headers["x-colloquy-model"] == "offline"
         health = (await service.client.get("/health")).json()
         assert set(health["dependencies"]["models"].values()) == {"offline"}
+
+
+@pytest.mark.parametrize("key", ["", base64.b64encode(os.urandom(32)).decode()], ids=["plain", "encrypted"])
+async def test_checkpoints_hold_no_words_under_a_key(
+    database_url: str, tmp_path: Path, models: ModelServer, key: str
+) -> None:
+    models.script("summary", TAGGED)
+    environ = models.environment(provider="openai", roles=["summary"]) | {"CHECKPOINT_KEY": key}
+    async with running_service(database_url, tmp_path, environ) as service:
+        user = await service.as_user()
+        agent = (await user.post("/api/v1/agents", json={"name": "智能客服"})).json()["data"]["id"]
+        call = (await user.post(RECORDS, json=call_body(agent))).json()["data"]["id"]
+        await user.patch(f"{RECORDS}/{call}", json={"messages": MESSAGES})
+        assert (await summarise(user, call)).json()["data"]["summary"] == PROSE
+        async with service.runtime.system.pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT bool_or(position(convert_to('购买流程', 'UTF8') IN written) > 0) AS readable FROM (
+                  SELECT blob FROM checkpoints.checkpoint_blobs UNION ALL
+                  SELECT blob FROM checkpoints.checkpoint_writes UNION ALL
+                  SELECT convert_to(checkpoint::text, 'UTF8') FROM checkpoints.checkpoints) AS found(written)
+                """
+            )
+            assert await cursor.fetchone() == {"readable": not key}
