@@ -8,7 +8,8 @@ from uuid import UUID
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
 from server.calls.summary_records import SummaryRecords
-from server.runs.executor import RUN_JOB, Executor
+from server.runs.execution import RUN_JOB, Parts
+from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runtime import Runtime
 
@@ -23,7 +24,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         return {CallRecords: SummaryRecords(runtime.database, owner_id)}
 
     worker_id = runtime.ids.uuid()
-    executor = Executor(
+    parts = Parts(
         worker_id=worker_id,
         pool=runtime.database.pool,
         broker=runtime.broker,
@@ -35,15 +36,19 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         clock=runtime.clock,
         ids=runtime.ids,
     )
+    executor = Executor(parts, concurrency=runtime.settings.worker_concurrency)
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
+    # From now on what this process accepts, it begins at once.
+    runtime.engine.executor = executor
     try:
         yield executor
     finally:
+        runtime.engine.executor = None
         await executor.drain(DRAIN_SECONDS)
         await worker.stop()
         await leases.stop()

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,6 +55,7 @@ class Run(Base):
         CheckConstraint(
             "status IN ('pending', 'running', 'success', 'error', 'interrupted')", name="runs_status_known"
         ),
+        CheckConstraint("cancel_action IN ('interrupt', 'rollback')", name="runs_cancel_known"),
         Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),
@@ -61,7 +73,9 @@ class Run(Base):
     fence: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
     attempt: Mapped[int] = mapped_column(Integer, server_default=_ZERO)
     worker_id: Mapped[UUID | None]
-    cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
+    cancel_action: Mapped[str | None] = mapped_column(Text)
+    # What the thread waited for when the run began: a rollback puts it back.
+    base_interrupts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
     output: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     error_status: Mapped[int | None] = mapped_column(Integer)
     error_code: Mapped[str | None] = mapped_column(Text)
@@ -85,6 +99,25 @@ class RunEvent(Base):
     event: Mapped[str] = mapped_column(Text)
     # json, not jsonb: kept as it was written, and cheaper to write.
     data: Mapped[Any] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class IdempotencyKey(Base):
+    """A request that may be sent again, and the run that it started; kept for a day."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index("idempotency_keys_created", "created_at"),
+        Index("idempotency_keys_run", "run_id"),
+        {"schema": "platform"},
+    )
+
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    run_id: Mapped[UUID] = mapped_column(
+        ForeignKey("platform.runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -13,7 +13,7 @@ from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
 from server.calls.service import no_such_call
 from server.families import CALLS
-from server.runs.model import RunRequest, RunResult, RunStatus
+from server.runs.model import Idempotency, RunRequest, RunResult, RunStatus
 from server.runtime import Runtime
 from server.sse import frame
 
@@ -33,12 +33,13 @@ class Started:
     run_id: UUID
 
 
-async def start(runtime: Runtime, user_id: UUID, call_id: UUID) -> Started:
+async def start(runtime: Runtime, user_id: UUID, call_id: UUID, idempotency: Idempotency | None = None) -> Started:
     """Start a new summary, or go on with one that ran out of time on the same transcript.
 
     Raises:
         NotFound: the call does not exist, or is another user's.
         InvalidInput: it has nothing to summarise (NO_MESSAGES).
+        InvalidInput: the idempotency key belongs to another request.
         Conflict: a summary of it is being made (SUMMARY_RUNNING).
     """
     async with runtime.database.transaction(user_id) as session:
@@ -57,11 +58,14 @@ async def start(runtime: Runtime, user_id: UUID, call_id: UUID) -> Started:
         workflow=WORKFLOW,
         input=None if unfinished else {"record_id": str(call_id)},
         metadata={"record_id": str(call_id)},
+        idempotency=idempotency,
     )
     try:
         return Started(user_id, await runtime.engine.start(request))
     except Conflict:
         raise Conflict("该通话的摘要正在生成，请稍候", code="SUMMARY_RUNNING") from None
+    except InvalidInput:
+        raise InvalidInput("这个 Idempotency-Key 已用于另一个请求", code="IDEMPOTENCY_KEY_REUSED") from None
 
 
 async def _unfinished(runtime: Runtime, user_id: UUID, thread_id: UUID, digest: str) -> bool:

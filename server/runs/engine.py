@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from checkpoints.saver import PooledSaver
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, InvalidInput, NotFound
 from core.ids import IdSource
 from core.tasks import wait_at_most
 from db.database import Pool, acting_for
@@ -19,8 +19,9 @@ from jobs.queue import JobQueue
 from server.runs import events, repository
 from server.runs.broker import Broker, notify, notify_cancel
 from server.runs.encode import plain
-from server.runs.executor import RUN_JOB
-from server.runs.model import FIRST, Event, EventId, RunRequest, RunResult, ThreadState
+from server.runs.execution import RUN_JOB
+from server.runs.executor import Executor
+from server.runs.model import FIRST, Accepted, CancelAction, Claim, Event, EventId, RunRequest, RunResult, ThreadState
 from server.runs.workflows import Workflows
 
 log = structlog.get_logger(__name__)
@@ -50,38 +51,72 @@ class RunEngine:
         self._workflows = workflows
         self._serde = serde
         self._ids = ids
+        self.executor: Executor | None = None
+        """What executes runs in this process, where something does."""
 
     async def start(self, request: RunRequest) -> UUID:
-        """Accept a run: its row and its job are committed when this returns. Makes the thread if it is new.
+        """Accept a run: it is committed when this returns. Makes the thread if it is new.
+
+        A request that was accepted before under the same idempotency key gives that run.
 
         Raises:
             NotFound: no such workflow, or the thread is another owner's.
-            Conflict: a run of this thread is not finished (X019).
+            Conflict: a run of this thread is not finished (X019), or it does not wait for these answers (X018).
+            InvalidInput: the idempotency key belongs to another request.
         """
         if request.workflow not in self._workflows:
             raise NotFound(f"There is no workflow called {request.workflow}.")
-        run_id = self._ids.uuid()
-        async with acting_for(self._pool, request.owner_id) as connection:
-            thread = await repository.ensure_thread(connection, request)
-            if thread is None or thread["workflow"] != request.workflow:
+        # Once it is committed it has to begin, also when nobody waits for it any more.
+        accepted = await asyncio.shield(asyncio.create_task(self._accept(request), name="accept a run"))
+        match accepted.outcome:
+            case "no_thread":
                 raise NotFound("There is no such thread.")
-            if await repository.has_unfinished(connection, request.thread_id):
+            case "busy":
                 raise Conflict("A run of this thread is not finished yet.", code="THREAD_BUSY")
-            await repository.insert_run(connection, run_id, request)
-            await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
-        log.info("run_accepted", run_id=str(run_id), thread_id=str(request.thread_id), workflow=request.workflow)
-        return run_id
+            case "not_interrupted":
+                raise Conflict("The thread does not wait for this answer.", code="NOT_INTERRUPTED")
+            case "key_reused":
+                raise InvalidInput("The idempotency key belongs to another request.", code="IDEMPOTENCY_KEY_REUSED")
+        assert accepted.run_id is not None  # noqa: S101 - all other outcomes have one
+        return accepted.run_id
 
-    async def resume(self, request: RunRequest, answer: Any) -> UUID:
-        """Answer the interrupt that a thread waits at, and go on (X018).
+    async def _accept(self, request: RunRequest) -> Accepted:
+        run_id = self._ids.uuid()
+        executor = self.executor
+        if executor is not None and executor.has_room:
+            async with self._pool.connection() as connection:
+                accepted = await repository.start(connection, run_id, request, executor.worker_id)
+            if accepted.outcome == "claimed":
+                executor.take(_claim(run_id, request, accepted))
+        else:
+            async with self._pool.connection() as connection, connection.transaction():
+                accepted = await repository.start(connection, run_id, request, None)
+                if accepted.outcome == "pending":
+                    await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+        log.info(
+            "run_accepted",
+            run_id=str(accepted.run_id),
+            thread_id=str(request.thread_id),
+            workflow=request.workflow,
+            outcome=accepted.outcome,
+        )
+        return accepted
+
+    async def resume(self, request: RunRequest, answer: Any, interrupt_id: str | None = None) -> UUID:
+        """Answer the interrupt that a thread waits at, and go on; checked under the thread's lock (X018).
+
+        Args:
+            request: the thread, its owner and workflow.
+            answer: what `interrupt()` returns in the node.
+            interrupt_id: which one is answered; may be left out where the thread waits at one only.
 
         Raises:
             NotFound: the thread does not exist, or is another owner's.
-            Conflict: it waits at no interrupt, or a run of it is not finished.
+            Conflict: it does not wait for this answer (any more), or a run of it is not finished.
         """
-        if not (await self.state(request.owner_id, request.thread_id)).interrupts:
-            raise Conflict("The thread does not wait for an answer.", code="NOT_INTERRUPTED")
-        return await self.start(replace(request, input=None, resume=answer))
+        answers = () if interrupt_id is None else (interrupt_id,)
+        resume = answer if interrupt_id is None else {interrupt_id: answer}
+        return await self.start(replace(request, input=None, resume=resume, answers=answers))
 
     async def wait(self, owner_id: UUID, run_id: UUID, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109
         """Return how the run stands once it is finished, or after `timeout` seconds.
@@ -122,19 +157,18 @@ class RunEngine:
         async for event in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
             yield event
 
-    async def cancel(self, owner_id: UUID, run_id: UUID) -> bool:
-        """Ask for the end of a run; False when it had ended already (or is another's)."""
+    async def cancel(self, owner_id: UUID, run_id: UUID, action: CancelAction = "interrupt") -> bool:
+        """Ask for the end of a run; False when it had ended already (or is another's).
+
+        `interrupt` keeps what it has done, `rollback` leaves the thread as it was before and deletes the run.
+        """
         async with acting_for(self._pool, owner_id) as connection:
-            asked = await repository.request_cancel(connection, run_id, owner_id)
-            if asked is None:
-                return False
-            thread_id, ended = asked
-            if ended:
-                await repository.free_thread(connection, thread_id, "interrupted", {})
+            asked = await repository.request_cancel(connection, run_id, owner_id, action)
+            if asked == "ended":
                 await notify(connection, run_id)
-            else:
+            elif asked == "told":
                 await notify_cancel(connection, run_id)
-        return True
+        return asked is not None
 
     async def state(self, owner_id: UUID, thread_id: UUID) -> ThreadState:
         """Return the thread's newest state.
@@ -173,3 +207,18 @@ class RunEngine:
                 if status is None or status.finished:
                     return
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
+
+
+def _claim(run_id: UUID, request: RunRequest, accepted: Accepted) -> Claim:
+    assert accepted.fence is not None  # noqa: S101 - a claim raised it
+    return Claim(
+        run_id=run_id,
+        thread_id=request.thread_id,
+        owner_id=request.owner_id,
+        workflow=request.workflow,
+        request=plain(request.payload()),
+        fence=accepted.fence,
+        attempt=1,
+        restarts_input=True,
+        waited=0.0,
+    )

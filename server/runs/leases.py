@@ -12,7 +12,8 @@ from core.tasks import end
 from db.database import Pool
 from jobs.queue import JobQueue
 from server.runs import repository
-from server.runs.executor import RUN_JOB, Executor
+from server.runs.execution import RUN_JOB
+from server.runs.executor import Executor
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ class Leases:
         self._jobs = jobs
         self._executor = executor
         self._worker_id = worker_id
+        self._unknown: set[UUID] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -59,10 +61,25 @@ class Leases:
                 "INSERT INTO platform.workers (id) VALUES (%s) ON CONFLICT (id) DO UPDATE SET seen_at = now()",
                 (self._worker_id,),
             )
-            for run_id in await repository.cancellations(connection, self._worker_id):
-                self._executor.cancel(run_id)
+            await self._compare(connection)
             async with connection.transaction():
                 await self._sweep(connection)
+
+    async def _compare(self, connection: AsyncConnection[DictRow]) -> None:
+        """Look at the runs that are this process's: cancel those that are to end, give up those that are unknown.
+
+        A claim whose commit was not heard of leaves a run here that nobody executes. It is given up when it is
+        still unknown at the next beat: the first time it may just be on its way.
+        """
+        held = await repository.held(connection, self._worker_id)
+        for run_id, cancelled in held:
+            if cancelled:
+                self._executor.cancel(run_id)
+        unknown = {run_id for run_id, _ in held if not self._executor.executes(run_id)}
+        if forsaken := sorted(unknown & self._unknown):
+            log.warning("runs_disowned", run_ids=[str(run_id) for run_id in forsaken])
+            await repository.disown(connection, forsaken, self._worker_id)
+        self._unknown = unknown
 
     async def _sweep(self, connection: AsyncConnection[DictRow]) -> None:
         for run_id, given_up in await _restart_lost(connection):

@@ -24,21 +24,49 @@ class RunStatus(enum.StrEnum):
         return self not in (RunStatus.pending, RunStatus.running)
 
 
+Strategy = Literal["reject", "enqueue", "interrupt", "rollback"]
+CancelAction = Literal["interrupt", "rollback"]
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """What makes asking twice safe: the client's key, and a digest of what was asked (24 h, per owner)."""
+
+    key: str
+    request_sha256: bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to do on a thread. Neither `input` nor `resume`: go on from the last checkpoint."""
+    """What to do on a thread. Neither `input` nor `resume`: go on from the last checkpoint.
+
+    `answers` names the interrupts that `resume` answers; empty: the thread's only one; None: it answers none.
+    `strategy` says what happens when a run of the thread is not finished.
+    """
 
     thread_id: UUID
     owner_id: UUID
     workflow: str
     input: dict[str, Any] | None = None
     resume: Any = None
+    answers: tuple[str, ...] | None = None
+    strategy: Strategy = "reject"
+    idempotency: Idempotency | None = None
     stream_modes: tuple[StreamMode, ...] = ("updates", "custom")
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def payload(self) -> dict[str, Any]:
         """Return what is kept on the run's row, to be able to send it again after a crash."""
         return {"input": self.input, "resume": self.resume, "stream_modes": list(self.stream_modes)}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a request: a run that was claimed at once, that waits, or the refusal's name."""
+
+    outcome: Literal["claimed", "pending", "waits", "replayed", "no_thread", "busy", "not_interrupted", "key_reused"]
+    run_id: UUID | None
+    fence: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +84,8 @@ class Claim:
     """Whether the thread's head is still the run's base: then the input is sent (again), else it goes on."""
     waited: float
     """Seconds since the run was accepted."""
+    cancelled: bool = False
+    """Whether its end was asked for while nobody executed it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,51 +1,42 @@
 """SQL of threads and runs. Each function is one short transaction's work on a psycopg connection."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Json, Jsonb
 
-from server.runs.model import Claim, Load, RunRequest, RunResult, RunStatus
+from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
 
 Connection = AsyncConnection[DictRow]
 MAX_LOST_ATTEMPTS = 3
 
 
-async def ensure_thread(connection: Connection, request: RunRequest) -> DictRow | None:
-    """Create the thread when it is new, lock it, and return its row; None when another owner has it."""
-    await connection.execute(
-        """
-        INSERT INTO platform.threads (id, owner_id, workflow, metadata) VALUES (%s, %s, %s, %s)
-        ON CONFLICT (id) DO NOTHING
-        """,
-        (request.thread_id, request.owner_id, request.workflow, Jsonb(request.metadata)),
-    )
+async def start(connection: Connection, run_id: UUID, request: RunRequest, worker_id: UUID | None) -> Accepted:
+    """Accept a run, or say why not; claimed at once where a process is given and the thread is free (X018, X019).
+
+    One statement: with autocommit, one round trip.
+    """
+    idempotency = request.idempotency
     cursor = await connection.execute(
-        "SELECT id, status, workflow FROM platform.threads WHERE id = %s AND owner_id = %s FOR UPDATE",
-        (request.thread_id, request.owner_id),
+        "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)",
+        (
+            run_id,
+            request.thread_id,
+            request.owner_id,
+            request.workflow,
+            Json(request.payload()),
+            Jsonb(request.metadata),
+            request.strategy,
+            None if request.answers is None else list(request.answers),
+            worker_id,
+            idempotency.key if idempotency else None,
+            idempotency.request_sha256 if idempotency else None,
+        ),
     )
-    return await cursor.fetchone()
-
-
-async def has_unfinished(connection: Connection, thread_id: UUID) -> bool:
-    """Tell whether a run of the thread is pending or running."""
-    cursor = await connection.execute(
-        "SELECT 1 FROM platform.runs WHERE thread_id = %s AND status IN ('pending', 'running') LIMIT 1", (thread_id,)
-    )
-    return await cursor.fetchone() is not None
-
-
-async def insert_run(connection: Connection, run_id: UUID, request: RunRequest) -> None:
-    """Write the run's row, pending, and mark its thread busy."""
-    await connection.execute(
-        "INSERT INTO platform.runs (id, thread_id, owner_id, workflow, request) VALUES (%s, %s, %s, %s, %s)",
-        (run_id, request.thread_id, request.owner_id, request.workflow, Json(request.payload())),
-    )
-    await connection.execute(
-        "UPDATE platform.threads SET status = 'busy', updated_at = now() WHERE id = %s", (request.thread_id,)
-    )
+    row = await cursor.fetchone() or {}
+    return Accepted(**row)
 
 
 async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim | None:
@@ -56,7 +47,18 @@ async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim 
 
 
 async def finish(connection: Connection, claimed: Claim, result: dict[str, Any]) -> None:
-    """Write how the run ended and free its thread. The fence is checked by the caller's transaction."""
+    """Write how the run ended and free its thread; or undo it, where that was asked for.
+
+    The fence is checked by the caller's transaction.
+    """
+    cursor = await connection.execute(
+        "SELECT cancel_action, base_checkpoint_id, base_interrupts FROM platform.runs WHERE id = %s FOR UPDATE",
+        (claimed.run_id,),
+    )
+    run = await cursor.fetchone()
+    if run is not None and run["cancel_action"] == "rollback":
+        await _roll_back(connection, claimed, run["base_checkpoint_id"], run["base_interrupts"])
+        return
     await connection.execute(
         """
         UPDATE platform.runs SET status = %(status)s, output = %(output)s, error_status = %(error_status)s,
@@ -69,6 +71,17 @@ async def finish(connection: Connection, claimed: Claim, result: dict[str, Any])
     if result["interrupts"] or result["status"] == RunStatus.interrupted:
         thread_status = "interrupted"
     await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"])
+
+
+async def _roll_back(connection: Connection, claimed: Claim, base: str | None, interrupts: dict[str, Any]) -> None:
+    """Leave the thread as it was before the run. Ids of checkpoints increase; blobs that nobody names do no harm."""
+    for table in ("checkpoints", "checkpoint_writes"):
+        await connection.execute(
+            f"DELETE FROM checkpoints.{table} WHERE thread_id = %s AND checkpoint_id > %s",  # noqa: S608
+            (str(claimed.thread_id), base or ""),
+        )
+    await connection.execute("DELETE FROM platform.runs WHERE id = %s", (claimed.run_id,))
+    await free_thread(connection, claimed.thread_id, "interrupted" if interrupts else "idle", interrupts)
 
 
 async def free_thread(connection: Connection, thread_id: UUID, status: str, interrupts: dict[str, Any]) -> None:
@@ -140,31 +153,52 @@ async def status(connection: Connection, run_id: UUID) -> RunStatus | None:
     return RunStatus(row["status"]) if row else None
 
 
-async def request_cancel(connection: Connection, run_id: UUID, owner_id: UUID) -> tuple[UUID, bool] | None:
+async def request_cancel(
+    connection: Connection, run_id: UUID, owner_id: UUID, action: CancelAction
+) -> Literal["ended", "told"] | None:
     """Ask for the end of a run: one that waits ends at once, one that runs is told to.
 
     Returns:
-        Its thread and whether it has ended by this; None when there is no unfinished run of this owner.
+        Which of the two; None when there is no unfinished run of this owner.
     """
     cursor = await connection.execute(
         """
-        UPDATE platform.runs SET cancel_requested = true,
+        UPDATE platform.runs SET cancel_action = %s,
           status = CASE WHEN status = 'pending' THEN 'interrupted' ELSE status END,
           finished_at = CASE WHEN status = 'pending' THEN now() END
-        WHERE id = %s AND owner_id = %s AND status IN ('pending', 'running') RETURNING thread_id, status
+        WHERE id = %s AND owner_id = %s AND status IN ('pending', 'running')
+        RETURNING thread_id, status, base_interrupts
         """,
-        (run_id, owner_id),
+        (action, run_id, owner_id),
     )
     row = await cursor.fetchone()
-    return (row["thread_id"], row["status"] == RunStatus.interrupted) if row else None
+    if row is None:
+        return None
+    if row["status"] != RunStatus.interrupted:
+        return "told"
+    if action == "rollback":
+        await connection.execute("DELETE FROM platform.runs WHERE id = %s", (run_id,))
+    interrupts = row["base_interrupts"]
+    await free_thread(connection, row["thread_id"], "interrupted" if interrupts else "idle", interrupts)
+    return "ended"
 
 
-async def cancellations(connection: Connection, worker_id: UUID) -> list[UUID]:
-    """Return the runs of this process whose end was asked for."""
+async def held(connection: Connection, worker_id: UUID) -> list[tuple[UUID, bool]]:
+    """Return the runs that a process has claimed, and whether their end was asked for."""
     cursor = await connection.execute(
-        "SELECT id FROM platform.runs WHERE worker_id = %s AND status = 'running' AND cancel_requested", (worker_id,)
+        "SELECT id, cancel_action IS NOT NULL AS cancelled FROM platform.runs"
+        " WHERE worker_id = %s AND status = 'running'",
+        (worker_id,),
     )
-    return [row["id"] for row in await cursor.fetchall()]
+    return [(row["id"], row["cancelled"]) for row in await cursor.fetchall()]
+
+
+async def disown(connection: Connection, run_ids: list[UUID], worker_id: UUID) -> None:
+    """Give up runs that a process has claimed and does not execute; the next sweep restarts them."""
+    await connection.execute(
+        "UPDATE platform.runs SET worker_id = NULL WHERE id = ANY(%s) AND worker_id = %s AND status = 'running'",
+        (run_ids, worker_id),
+    )
 
 
 async def delete_thread(connection: Connection, thread_id: UUID, owner_id: UUID) -> bool:

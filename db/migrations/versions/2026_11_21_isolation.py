@@ -22,6 +22,20 @@ UPDATE platform.run_events AS event SET owner_id = run.owner_id FROM platform.ru
 ALTER TABLE platform.run_events ALTER COLUMN owner_id SET NOT NULL;
 """
 
+# How a run's end was asked for, and what its thread waited for before: a rollback puts that back.
+RUNS = """
+ALTER TABLE platform.runs
+  ADD COLUMN cancel_action TEXT CONSTRAINT runs_cancel_known CHECK (cancel_action IN ('interrupt', 'rollback')),
+  ADD COLUMN base_interrupts JSONB NOT NULL DEFAULT '{}';
+UPDATE platform.runs SET cancel_action = 'interrupt' WHERE cancel_requested;
+ALTER TABLE platform.runs DROP COLUMN cancel_requested;
+"""
+
+FORMER_RUNS = """
+ALTER TABLE platform.runs DROP COLUMN cancel_action, DROP COLUMN base_interrupts,
+  ADD COLUMN cancel_requested BOOLEAN NOT NULL DEFAULT false;
+"""
+
 OWNED = {
     "auth.users": "id",
     "auth.api_keys": "user_id",
@@ -47,7 +61,7 @@ $$;
 -- Takes a pending run for a process and raises its thread's fence; no row when it is not to be had.
 CREATE FUNCTION platform.claim_run(wanted UUID, worker UUID) RETURNS TABLE (
   thread_id UUID, owner_id UUID, workflow TEXT, request JSON, fence BIGINT, attempt INTEGER, restarts_input BOOLEAN,
-  waited DOUBLE PRECISION)
+  waited DOUBLE PRECISION, cancelled BOOLEAN)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -64,7 +78,9 @@ BEGIN
   RETURN QUERY
     UPDATE platform.runs AS run SET status = 'running', attempt = run.attempt + 1, worker_id = worker,
            fence = held.fence + 1, started_at = coalesce(run.started_at, now()),
-           base_checkpoint_id = CASE WHEN run.attempt = 0 THEN head ELSE run.base_checkpoint_id END
+           base_checkpoint_id = CASE WHEN run.attempt = 0 THEN head ELSE run.base_checkpoint_id END,
+           base_interrupts = CASE WHEN run.attempt = 0 AND run.base_interrupts = '{}' THEN held.interrupts
+                                  ELSE run.base_interrupts END
     WHERE run.id = wanted AND run.status = 'pending' AND NOT EXISTS (
       SELECT 1 FROM platform.runs AS other
       WHERE other.thread_id = run.thread_id AND other.id <> run.id
@@ -72,9 +88,11 @@ BEGIN
              OR (other.status = 'pending' AND (other.created_at, other.id) < (run.created_at, run.id))))
     RETURNING run.thread_id, run.owner_id, run.workflow, run.request, run.fence, run.attempt,
               run.base_checkpoint_id IS NOT DISTINCT FROM head,
-              extract(epoch FROM clock_timestamp() - run.created_at)::double precision;
+              extract(epoch FROM clock_timestamp() - run.created_at)::double precision,
+              run.cancel_action IS NOT NULL;
   IF FOUND THEN
-    UPDATE platform.threads SET fence = held.fence + 1, status = 'busy', updated_at = now() WHERE id = held.id;
+    UPDATE platform.threads SET fence = held.fence + 1, status = 'busy', interrupts = '{}', updated_at = now()
+    WHERE id = held.id;
   END IF;
 END $$;
 
@@ -95,6 +113,7 @@ def upgrade() -> None:
     """Close every table with an owner to everybody but the owner and the system role."""
     op.execute(SYSTEM)
     op.execute(EVENTS)
+    op.execute(RUNS)
     for table, owner in OWNED.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -116,4 +135,5 @@ def downgrade() -> None:
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE platform.run_events DROP COLUMN owner_id")
+    op.execute(FORMER_RUNS)
     op.execute("DROP FUNCTION auth.is_system()")

@@ -20,6 +20,7 @@ from server.calls.schemas import (
     DeletedCall,
     Summary,
 )
+from server.idempotency import RequestIdempotency
 from server.paging import PageNumber, PageSize
 from server.runtime import CurrentRuntime
 from server.security import CurrentPrincipal
@@ -88,10 +89,15 @@ async def delete(record_id: UUID, principal: CurrentPrincipal, runtime: CurrentR
 
 @router.post("/{record_id}/generate-summary", response_model=Answer[Summary], responses=_STREAMED)
 async def generate_summary(
-    record_id: UUID, request: Request, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime
+    record_id: UUID,
+    request: Request,
+    response: Response,
+    principal: CurrentPrincipal,
+    runtime: CurrentRuntime,
+    idempotency: RequestIdempotency,
 ) -> Any:
     """Summarise a call: the customer's request, the key information, the outcome."""
-    started = await summary.start(runtime, principal.user_id, record_id)
+    started = await summary.start(runtime, principal.user_id, record_id, idempotency)
     headers = {"X-Colloquy-Model": runtime.models.name("summary")}
     if sse.wanted(request):
         return sse.response(summary.stream(runtime, started), headers)

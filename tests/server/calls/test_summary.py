@@ -183,6 +183,43 @@ class TestRefusals:
         assert models.calls("summary") == 1
 
 
+class TestAskingTwice:
+    async def test_a_key_gives_the_same_summary(
+        self, user: httpx.AsyncClient, talked: str, models: ModelServer
+    ) -> None:
+        models.script("summary", Delay(0.3, TAGGED))
+        key = {"idempotency-key": "k-1"}
+        answers = await asyncio.gather(*(summarise(user, talked, **key) for _ in range(3)))
+        answers.append(await summarise(user, talked, **key))
+        assert {answer.json()["data"]["summary"] for answer in answers} == {PROSE}
+        assert models.calls("summary") == 1
+        await summarise(user, talked)
+        assert models.calls("summary") == 2
+
+    async def test_a_key_is_one_requests_and_one_users(
+        self, user: httpx.AsyncClient, talked: str, agent: str, models: ModelServer
+    ) -> None:
+        models.script("summary", TAGGED)
+        key = {"idempotency-key": "k-1"}
+        await summarise(user, talked, **key)
+        other = (await user.post(RECORDS, json=call_body(agent))).json()["data"]["id"]
+        await user.patch(f"{RECORDS}/{other}", json={"messages": MESSAGES})
+        assert refusal(await summarise(user, other, **key)) == (400, "IDEMPOTENCY_KEY_REUSED")
+        assert (await user.get(f"{RECORDS}/{other}")).json()["data"]["summary"] is None
+
+    async def test_after_a_failure_the_key_serves_again(
+        self, user: httpx.AsyncClient, talked: str, models: ModelServer
+    ) -> None:
+        models.script("summary", Status(401), TAGGED)
+        key = {"idempotency-key": "k-1"}
+        assert refusal(await summarise(user, talked, **key)) == (502, "SUMMARY_FAILED")
+        assert (await summarise(user, talked, **key)).json()["data"]["summary"] == PROSE
+
+    @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\x7f"])
+    async def test_keys_that_are_none(self, user: httpx.AsyncClient, talked: str, key: str) -> None:
+        assert refusal(await summarise(user, talked, **{"idempotency-key": key})) == (400, "INVALID_PARAM")
+
+
 class TestModelFailures:
     @pytest.mark.parametrize("fault", [Status(500), Status(429), MalformedJson(), Status(401)])
     async def test_down_is_502_and_the_old_summary_stays(

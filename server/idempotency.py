@@ -1,0 +1,31 @@
+"""`Idempotency-Key`: asking twice for a run gives the same run (24 h, per owner)."""
+
+import hashlib
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from core.errors import InvalidInput
+from server.runs.model import Idempotency
+
+_HEADER: Final = "idempotency-key"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def idempotency_of(request: Request) -> Idempotency | None:
+    """Return the client's key with a digest of its request, so that a key cannot stand for two requests.
+
+    Raises:
+        InvalidInput: the key is empty, too long, or not visible ASCII.
+    """
+    key = request.headers.get(_HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidInput("Idempotency-Key 应为 1 到 255 个可见 ASCII 字符")
+    asked = f"{request.method} {request.url.path}\n".encode() + await request.body()
+    return Idempotency(key, hashlib.sha256(asked).digest())
+
+
+RequestIdempotency = Annotated[Idempotency | None, Depends(idempotency_of)]
