@@ -34,7 +34,7 @@ from server.calls.summary_records import SummaryRecords
 from server.database import migrate
 from server.runs import workflows
 from server.runs.engine import RunEngine
-from server.runs.executor import Executor
+from server.runs.execution import Execution
 from tests.kit.app import running_service
 from tests.kit.database import create, running_server
 from tests.kit.directories import crossable
@@ -42,16 +42,16 @@ from tests.kit.directories import crossable
 CALL = json.loads((ROOT / "examples" / "calls" / "02-delivery-complaint.json").read_text(encoding="utf-8"))
 # What is timed, by the name it has in the table. Writes of checkpoints overlap with nothing: durability is "sync".
 TIMED: dict[str, tuple[type, str]] = {
-    "accept (row and job)": (RunEngine, "start"),
+    "accept and claim (row)": (RunEngine, "start"),
     "read the thread's state": (RunEngine, "state"),
-    "graph, checkpoints included": (Executor, "_outcome"),
+    "graph, checkpoints included": (Execution, "_outcome"),
     "  read the last checkpoint": (FencedSaver, "aget_tuple"),
     "  write checkpoints": (FencedSaver, "aput"),
     "  write pending writes": (FencedSaver, "aput_writes"),
     "  offline model": (OfflineChatModel, "_answer"),
     "  read the call": (SummaryRecords, "messages"),
     "  store the summary": (SummaryRecords, "save_summary"),
-    "finish (events, usage, row)": (Executor, "_finish"),
+    "finish (events, usage, row)": (Execution, "_finish"),
 }
 
 
