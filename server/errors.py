@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthenticated
+from server import problems
 from server.error_bodies import SERVER_ERROR
 from server.families import Family, family_of
 from server.security import SECURED
@@ -18,7 +19,6 @@ from server.security import SECURED
 log = structlog.get_logger(__name__)
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-_LONGEST_PLACE: Final = 100
 _CRASHED: Final = "服务器内部错误，请稍后重试"
 
 
@@ -103,7 +103,7 @@ def translate(error: Exception, family: Family, *, debug: bool = False) -> Collo
         case ColloquyError():
             shown = error
         case RequestValidationError():
-            shown = family.malformed(_first_problem(error))
+            shown = family.malformed(problems.sentence(error))
         case HTTPException(status_code=400):
             shown = family.malformed("请求体无法解析")
         case HTTPException() if error.status_code in _FRAMEWORK:
@@ -116,20 +116,6 @@ def translate(error: Exception, family: Family, *, debug: bool = False) -> Collo
         text = f"{type(error).__name__}: {error}"
         shown.detail = text if debug else structlog.contextvars.get_contextvars().get("request_id")
     return shown
-
-
-def _first_problem(error: RequestValidationError) -> str:
-    # The place and the rule, never the value: it may be a secret, or longer than a sentence.
-    problem = error.errors()[0]
-    if problem["type"] == "json_invalid":
-        return "请求体不是有效的 JSON"
-    if problem["loc"] == ("body",) and problem["type"] != "missing":
-        return "请求体应为 JSON 对象（Content-Type: application/json）"
-    place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path"))
-    # An unknown key is the client's own text: of any length, and not always of valid characters.
-    place = place.encode(errors="replace").decode()[:_LONGEST_PLACE]
-    rule = str(problem["msg"]).removeprefix("Value error, ")
-    return f"参数错误：{place}：{rule}" if place else f"参数错误：{rule}"
 
 
 def _debug(request: Request) -> bool:

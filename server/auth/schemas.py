@@ -1,14 +1,25 @@
 """Wire models of `/api/v1/auth` (A011–A016): envelope `code` / `message` / `data` (A009)."""
 
+import re
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
 T = TypeVar("T")
 
-Phone = Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
-Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+def _digits(count: int) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(rf"[0-9]{{{count}}}", value):
+            raise ValueError(f"应为{count}位数字")
+        return value
+
+    return AfterValidator(check)
+
+
+Phone = Annotated[str, _digits(11), WithJsonSchema({"type": "string", "pattern": "^[0-9]{11}$"})]
+Code = Annotated[str, _digits(6), WithJsonSchema({"type": "string", "pattern": "^[0-9]{6}$"})]
 
 
 class Envelope(BaseModel, Generic[T]):

@@ -31,13 +31,13 @@ MAX_MESSAGES: Final = 5000
 
 def _only_text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("must be a string like 2025-11-08T10:00:00Z")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError("应为形如 2025-11-08T10:00:00Z 的字符串")  # noqa: TRY004 - pydantic reports ValueError
     return value
 
 
 def _sensible(moment: datetime) -> datetime:
     if moment.year not in _YEARS:
-        raise ValueError(f"the year must be within {_YEARS.start}–{_YEARS.stop - 1}")
+        raise ValueError(f"年份应在 {_YEARS.start}–{_YEARS.stop - 1} 之间")
     return moment.astimezone(UTC)
 
 
@@ -45,7 +45,7 @@ def _no_nul(value: Any) -> Any:
     """PostgreSQL's text and jsonb cannot hold U+0000."""
     match value:
         case str() if "\0" in value:
-            raise ValueError("must not contain the character U+0000")
+            raise ValueError("不能含有字符 U+0000")
         case dict():
             for key, item in value.items():
                 _no_nul(key)
@@ -58,13 +58,13 @@ def _no_nul(value: Any) -> Any:
 
 def _day(value: object) -> object:
     if not (isinstance(value, str) and _DAY.fullmatch(value)):
-        raise ValueError("must be a date like 2025-11-08")
+        raise ValueError("应为形如 2025-11-08 的日期")
     return value
 
 
 def _sensible_day(day: date) -> date:
     if day.year not in _YEARS:
-        raise ValueError(f"the year must be within {_YEARS.start}–{_YEARS.stop - 1}")
+        raise ValueError(f"年份应在 {_YEARS.start}–{_YEARS.stop - 1} 之间")
     return day
 
 

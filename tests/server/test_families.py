@@ -25,7 +25,7 @@ RAISED = {
     "late": TimedOut("超时"),
     "crash": RuntimeError("boom: password=hunter2"),
 }
-RULE = "参数错误：name：Field required"
+RULE = "参数错误：name：缺少此项"
 CRASHED = "服务器内部错误，请稍后重试"
 
 

@@ -201,6 +201,15 @@ class TestInput:
         assert refusal(await client.post(f"{AUTH}/login", json={"phone": phone, "code": "123456"})) == 422
         assert sender.sent == []
 
+    async def test_what_is_wrong_is_told_in_the_users_language(self, client: httpx.AsyncClient) -> None:
+        async def told(**body: Any) -> str:
+            return str((await client.post(f"{AUTH}/login", json=body)).json()["detail"])
+
+        assert await told(phone="138", code="123456") == "参数错误：phone：应为11位数字"
+        assert await told(phone=PHONE, code="1") == "参数错误：code：应为6位数字"
+        assert await told(phone=PHONE) == "参数错误：code：缺少此项"
+        assert await told(phone=138, code="123456") == "参数错误：phone：应为字符串"
+
     @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "١٢٣٤٥٦", 123456, None, "123456\n"])
     async def test_codes(self, client: httpx.AsyncClient, sender: RecordingSender, code: Any) -> None:
         await ask(client)

@@ -313,3 +313,20 @@ class TestAgents:
             row = await cursor.fetchone()
         assert (await user.get("/api/v1/agents")).json()["data"]["agents"][0]["shared"] is True
         assert (await user.post(RECORDS, json=call_body(str(row["id"])))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"caller_name": "x" * 256}, "caller_name：长度不能超过255"),
+        ({"agent_id": "x"}, "agent_id：应为 UUID"),
+        ({"start_time": "yesterday"}, "start_time：应为带时区的时间，形如 2025-11-08T10:00:00Z"),
+        ({"metadata": []}, "metadata：应为对象"),
+        ({"nonsense": 1}, "nonsense：没有这一项"),
+    ],
+)
+async def test_rules_are_told_in_the_users_language(
+    user: httpx.AsyncClient, agent: str, changes: dict[str, Any], rule: str
+) -> None:
+    response = await user.post("/api/v1/call-records", json=call_body(agent) | changes)
+    assert response.json()["error"]["message"] == f"参数错误：{rule}"
