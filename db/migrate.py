@@ -3,17 +3,19 @@
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine
 
+from db import roles
 from db.url import for_sqlalchemy, search_path_option
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply all migrations up to `revision`; does nothing when they are there. Blocking: run it in a thread.
+    """Apply all migrations up to `revision`, and let the roles use them. Blocking: run it in a thread.
 
     One process at a time: the caller sees to that.
     """
@@ -21,8 +23,25 @@ def upgrade(url: str, revision: str = "head") -> None:
     try:
         with engine.begin() as connection:
             command.upgrade(alembic_config(connection), revision)
+            _ensure_roles(connection, url)
     finally:
         engine.dispose()
+
+
+def grant(url: str) -> None:
+    """Let the roles use what others than our migrations have made since. Blocking: run it in a thread."""
+    engine = migration_engine(url)
+    try:
+        with engine.begin() as connection:
+            _ensure_roles(connection, url)
+    finally:
+        engine.dispose()
+
+
+def _ensure_roles(connection: Connection, url: str) -> None:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - the driver that the URL names
+    roles.ensure(raw, url)
 
 
 def migration_engine(url: str) -> Engine:

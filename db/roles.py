@@ -9,7 +9,6 @@ import hmac
 from typing import Final, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import psycopg
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Composable, Identifier
@@ -58,23 +57,24 @@ def _password(owners: str, database: str, kind: Kind) -> str:
     return hmac.new(owners.encode(), f"colloquy:{database}:{kind}".encode(), hashlib.sha256).hexdigest()
 
 
-def ensure(owner_url: str) -> None:
-    """Make or correct both roles and what they may do; idempotent. Blocking: run it in a thread, after migrations.
+def ensure(connection: Connection, owner_url: str) -> None:
+    """Make or correct both roles and what they may do; idempotent, in the connection's transaction. Blocking.
+
+    In the transaction of a migration, because requests must find a new function together with the right to use it.
 
     Raises:
         SettingsError: the owner may not make roles.
     """
-    with psycopg.connect(for_psycopg(owner_url)) as connection:
-        try:
-            for kind in KINDS:
-                _ensure_role(connection, role_url(owner_url, kind))
-            _grant(connection)
-            _hand_over_entry_points(connection)
-        except InsufficientPrivilege as error:
-            raise SettingsError(
-                "The role of DATABASE_URL must own the database's tables and have CREATEROLE: the application works "
-                f"under roles of its own, which a migration makes ({error.diag.message_primary})"
-            ) from None
+    try:
+        for kind in KINDS:
+            _ensure_role(connection, role_url(owner_url, kind))
+        _grant(connection)
+        _hand_over_entry_points(connection)
+    except InsufficientPrivilege as error:
+        raise SettingsError(
+            "The role of DATABASE_URL must own the database's tables and have CREATEROLE: the application works "
+            f"under roles of its own, which a migration makes ({error.diag.message_primary})"
+        ) from None
 
 
 def _ensure_role(connection: Connection, url: str) -> None:
@@ -97,15 +97,22 @@ def _ensure_role(connection: Connection, url: str) -> None:
 
 def _grant(connection: Connection) -> None:
     app, system = _roles(connection)
-    for schema in map(Identifier, _SCHEMAS):
+    # Who may make temporary objects may put them before the real ones.
+    _run(connection, "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", Identifier(connection.info.dbname))
+    known = {str(row[0]) for row in connection.execute("SELECT nspname FROM pg_namespace")}
+    for schema in map(Identifier, known.intersection(_SCHEMAS)):
         for role in (app, system):
             _run(connection, "GRANT USAGE ON SCHEMA {} TO {}", schema, role)
             for privileges, things in _PRIVILEGES.items():
                 _run(connection, f"GRANT {privileges} ON ALL {things} IN SCHEMA {{}} TO {{}}", schema, role)
-    for table in (*_READ_ONLY, *_CLOSED):
+    for table in filter(lambda name: _exists(connection, name), (*_READ_ONLY, *_CLOSED)):
         _run(connection, "REVOKE INSERT, UPDATE, DELETE ON {} FROM {}", Identifier(*table.split(".")), app)
-    for table in _CLOSED:
+    for table in filter(lambda name: _exists(connection, name), _CLOSED):
         _run(connection, "REVOKE SELECT ON {} FROM {}", Identifier(*table.split(".")), app)
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone() == (True,)
 
 
 _PRIVILEGES: Final = {
@@ -124,6 +131,7 @@ def _hand_over_entry_points(connection: Connection) -> None:
         _run(connection, "GRANT CREATE ON SCHEMA {} TO {}", Identifier(schema), system)
     for schema, name, arguments in functions:
         function = SQL("{}({})").format(Identifier(schema, name), SQL(arguments))
+        _run(connection, "ALTER FUNCTION {} SET search_path = pg_catalog, pg_temp", function)
         _run(connection, "ALTER FUNCTION {} OWNER TO {}", function, system)
         _run(connection, "REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC", function)
     for schema in sorted({schema for schema, _, _ in functions}):

@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 
 import checkpoints.setup
 import db.migrate
-import db.roles
 import jobs.setup
 from core.settings import Settings
 from core.tasks import end
@@ -63,7 +62,7 @@ async def migrate(url: str) -> None:
         await asyncio.to_thread(db.migrate.upgrade, url)
         await checkpoints.setup.setup(url)
         await jobs.setup.setup(url)
-        await asyncio.to_thread(db.roles.ensure, url)
+        await asyncio.to_thread(db.migrate.grant, url)
 
 
 @asynccontextmanager

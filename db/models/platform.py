@@ -8,11 +8,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     LargeBinary,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -24,6 +26,8 @@ from db.models.base import Base
 _OWNER = "auth.users.id"
 _EMPTY = text("'{}'::jsonb")
 _ZERO = text("0")
+# A run with its owner: what hangs on it belongs to the same one.
+_RUN = ("platform.runs.id", "platform.runs.owner_id")
 
 
 class Thread(Base):
@@ -32,6 +36,7 @@ class Thread(Base):
     __tablename__ = "threads"
     __table_args__ = (
         CheckConstraint("status IN ('idle', 'busy', 'interrupted', 'error')", name="threads_status_known"),
+        UniqueConstraint("id", "owner_id", name="threads_id_owner"),
         Index("threads_owner_updated", "owner_id", text("updated_at DESC")),
         {"schema": "platform"},
     )
@@ -56,6 +61,13 @@ class Run(Base):
             "status IN ('pending', 'running', 'success', 'error', 'interrupted')", name="runs_status_known"
         ),
         CheckConstraint("cancel_action IN ('interrupt', 'rollback')", name="runs_cancel_known"),
+        UniqueConstraint("id", "owner_id", name="runs_id_owner"),
+        ForeignKeyConstraint(
+            ["thread_id", "owner_id"],
+            ["platform.threads.id", "platform.threads.owner_id"],
+            name="runs_thread",
+            ondelete="CASCADE",
+        ),
         Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),
@@ -64,7 +76,7 @@ class Run(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    thread_id: Mapped[UUID] = mapped_column(ForeignKey("platform.threads.id", ondelete="CASCADE"))
+    thread_id: Mapped[UUID]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
     workflow: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default="pending")
@@ -89,10 +101,12 @@ class RunEvent(Base):
     """One event of a run's stream; its public id is `<fence>-<seq>`, with one writer a fence."""
 
     __tablename__ = "run_events"
-    __table_args__ = {"schema": "platform"}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "owner_id"], [*_RUN], name="run_events_run", ondelete="CASCADE"),
+        {"schema": "platform"},
+    )
 
-    run_id: Mapped[UUID] = mapped_column(ForeignKey("platform.runs.id", ondelete="CASCADE"), primary_key=True)
-    # Without a foreign key of its own: it goes with its run.
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
     owner_id: Mapped[UUID]
     fence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -108,16 +122,22 @@ class IdempotencyKey(Base):
     __tablename__ = "idempotency_keys"
     __table_args__ = (
         Index("idempotency_keys_created", "created_at"),
-        Index("idempotency_keys_run", "run_id"),
+        Index("idempotency_keys_run_id", "run_id"),
+        ForeignKeyConstraint(
+            ["run_id", "owner_id"],
+            [*_RUN],
+            name="idempotency_keys_run",
+            ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         {"schema": "platform"},
     )
 
     owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    run_id: Mapped[UUID] = mapped_column(
-        ForeignKey("platform.runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
-    )
+    run_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -138,12 +158,13 @@ class Usage(Base):
     __tablename__ = "usage"
     __table_args__ = (
         Index("usage_user_created", "user_id", text("created_at DESC")),
+        ForeignKeyConstraint(["run_id", "user_id"], [*_RUN], name="usage_run", ondelete="SET NULL (run_id)"),
         Index("usage_run", "run_id"),
         {"schema": "platform"},
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    run_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform.runs.id", ondelete="SET NULL"))
+    run_id: Mapped[UUID | None]
     user_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
     role: Mapped[str] = mapped_column(Text)
     model: Mapped[str] = mapped_column(Text)

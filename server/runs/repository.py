@@ -206,11 +206,7 @@ async def delete_thread(connection: Connection, thread_id: UUID, owner_id: UUID)
     cursor = await connection.execute(
         "DELETE FROM platform.threads WHERE id = %s AND owner_id = %s", (thread_id, owner_id)
     )
-    if cursor.rowcount == 0:
-        return False
-    for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
-        await connection.execute(f"DELETE FROM checkpoints.{table} WHERE thread_id = %s", (str(thread_id),))  # noqa: S608
-    return True
+    return cursor.rowcount > 0
 
 
 async def thread_workflow(connection: Connection, thread_id: UUID, owner_id: UUID) -> str | None:

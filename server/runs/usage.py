@@ -10,7 +10,7 @@ from server.runs.model import Claim
 
 
 async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequence[Usage]) -> None:
-    """Write one row a model call; the run may have been deleted since."""
+    """Write one row a model call; the run, or its owner, may have been deleted since."""
     if not calls:
         return
     async with connection.cursor() as cursor:
@@ -18,7 +18,8 @@ async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequen
             """
             INSERT INTO platform.usage
               (run_id, user_id, role, model, input_tokens, output_tokens, latency_ms, failed)
-            VALUES ((SELECT id FROM platform.runs WHERE id = %s), %s, %s, %s, %s, %s, %s, %s)
+            SELECT (SELECT id FROM platform.runs WHERE id = %s), %s, %s, %s, %s, %s, %s, %s
+            WHERE EXISTS (SELECT FROM auth.users WHERE id = %s)
             """,
             [
                 (
@@ -30,6 +31,7 @@ async def insert(connection: AsyncConnection[Any], claimed: Claim, calls: Sequen
                     call.output_tokens,
                     call.latency_ms,
                     call.failed,
+                    claimed.owner_id,
                 )
                 for call in calls
             ],

@@ -8,17 +8,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
 from core.settings import SettingsError
 from db.database import Database, acting_for
-from db.roles import ensure, role_url
+from db.migrate import grant
+from db.roles import role_url
 from server.database import migrate
 from tests.kit import catalogue, database
 from tests.kit.catalogue import Table
@@ -111,6 +112,8 @@ def test_nobody_sees_changes_or_forges_what_is_anothers(
         seen = app.execute(SQL("SELECT {}::text FROM {}").format(whose, name)).fetchall()
         assert seen == [(me,)], f"{table.name}: one sees one's own"
         _cannot_touch(app, table, theirs[table.name])
+        for parent in table.parents:
+            _cannot_hang_on(app, table, mine[table.name] | {parent.name: theirs[table.name][parent.name]})
         become(app, them)
         assert app.execute(SQL("SELECT to_jsonb({0}.*) FROM {0}").format(name)).fetchall() == [(theirs[table.name],)]
 
@@ -140,11 +143,27 @@ def _cannot_touch(app: Connection[Any], table: Table, theirs: dict[str, Any]) ->
         app.execute(SQL("UPDATE {} SET {} = %s").format(name, whose), (them,))
 
 
+def _cannot_hang_on(app: Connection[Any], table: Table, row: dict[str, Any]) -> None:
+    """Try to make a row of one's own that belongs to another's: a run on his thread, an event of his run."""
+    fresh = {"id": str(uuid4())} if any(c.name == "id" and c.type == "uuid" for c in table.columns) else {}
+    forge = SQL("INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(
+        table.identifier
+    )
+    values = row | fresh | ({"seq": 2} if "seq" in row else {}) | ({"key": "other"} if "key" in row else {})
+    if isinstance(row.get("id"), int):
+        values["id"] = row["id"] + 1000
+    with pytest.raises((InsufficientPrivilege, ForeignKeyViolation)):
+        app.execute(forge, (json.dumps(values),))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "CREATE TABLE public.mine (id INT)",
         "CREATE SCHEMA mine",
+        "CREATE TEMPORARY TABLE mine (id INT)",
+        "CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE DOMAIN pg_temp.text AS pg_catalog.text",
         "ALTER TABLE public.call_records DISABLE ROW LEVEL SECURITY",
         "DROP POLICY owner ON public.call_records",
         "CREATE POLICY all_of_it ON public.call_records USING (true)",
@@ -163,6 +182,29 @@ def _cannot_touch(app: Connection[Any], table: Table, theirs: dict[str, Any]) ->
 def test_the_application_role_is_nobody_special(app: Connection[Any], statement: str) -> None:
     with pytest.raises(InsufficientPrivilege):
         app.execute(statement.encode())
+
+
+def test_temporary_types_do_not_run_as_the_system(owner: Connection[Any], app: Connection[Any]) -> None:
+    """Were the application ever allowed to make them again, entry points still look for types elsewhere first."""
+    owner.execute("INSERT INTO auth.users DEFAULT VALUES")
+    owner.execute("GRANT TEMPORARY ON DATABASE colloquy_test TO colloquy_test_app")
+    try:
+        app.execute(
+            """
+            CREATE FUNCTION pg_temp.evil() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+              IF current_user <> session_user THEN UPDATE auth.users SET is_admin = true; END IF; RETURN true;
+            END $$
+            """
+        )
+        for name, real in (("text", "text"), ("timestamptz", "timestamptz"), ("uuid", "uuid")):
+            app.execute(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{real} CHECK (pg_temp.evil())".encode())
+        app.execute("SELECT * FROM platform.claim_run(gen_random_uuid(), gen_random_uuid())")
+        app.execute("SELECT * FROM audio.issue_code('13800000001', 'x', now(), now(), interval '1 minute')")
+        app.execute("SELECT * FROM audio.sign_in('13800000001', 'x', now(), 5)")
+        app.execute("SELECT * FROM auth.identify_key(''::bytea)")
+    finally:
+        owner.execute("REVOKE TEMPORARY ON DATABASE colloquy_test FROM colloquy_test_app")
+    assert owner.execute("SELECT bool_or(is_admin) FROM auth.users").fetchone() == (False,)
 
 
 def test_row_security_cannot_be_switched_off(app: Connection[Any]) -> None:
@@ -190,7 +232,7 @@ def test_roles_and_entry_points(owner: Connection[Any]) -> None:
     assert len(entries) >= 4
     for name, whose, config, everybody, application in entries:
         assert whose == "colloquy_test_system", name
-        assert config == ['search_path=""'], name
+        assert config == ["search_path=pg_catalog, pg_temp"], name
         assert (everybody, application) == (False, True), name
 
 
@@ -257,7 +299,7 @@ class TestOwner:
 
 def test_a_role_that_became_too_mighty_is_corrected(database_url: str, owner: Connection[Any]) -> None:
     owner.execute("ALTER ROLE colloquy_test_app BYPASSRLS")
-    ensure(database_url)
+    grant(database_url)
     [bypasses] = owner.execute("SELECT rolbypassrls FROM pg_roles WHERE rolname = 'colloquy_test_app'").fetchone() or [
         1
     ]

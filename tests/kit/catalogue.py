@@ -22,7 +22,9 @@ SELECT a.attname AS name, t.typname AS type, t.typtype = 'e' AS is_enum, a.attno
          AND a.attidentity = '' AS needed,
        (SELECT fn.nspname || '.' || fc.relname FROM pg_constraint AS k
           JOIN pg_class AS fc ON fc.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = fc.relnamespace
-        WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND k.conkey = ARRAY[a.attnum]) AS refers_to
+          CROSS JOIN unnest(k.conkey, k.confkey) AS pair(ours, theirs)
+          JOIN pg_attribute AS fa ON fa.attrelid = k.confrelid AND fa.attnum = pair.theirs
+        WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND pair.ours = a.attnum AND fa.attname = 'id') AS refers_to
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
@@ -55,6 +57,11 @@ class Table:
         return found[0] if found else None
 
     @property
+    def parents(self) -> list[Column]:
+        """The columns that refer to other rows than a user's."""
+        return [column for column in self.columns if column.refers_to not in (None, USERS)]
+
+    @property
     def identifier(self) -> Identifier:
         return Identifier(*self.name.split("."))
 
@@ -79,7 +86,7 @@ def fill(connection: Connection[Any], chosen: list[Table]) -> dict[str, dict[str
         values = {
             column.name: _value(connection, column, user, rows)
             for column in table.columns
-            if column.needed or column.name == table.owner
+            if column.needed or column.refers_to in rows or column.name == table.owner
         }
         statement = SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING to_jsonb({}.*)").format(
             table.identifier,

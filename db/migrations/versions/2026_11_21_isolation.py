@@ -36,6 +36,32 @@ ALTER TABLE platform.runs DROP COLUMN cancel_action, DROP COLUMN base_interrupts
   ADD COLUMN cancel_requested BOOLEAN NOT NULL DEFAULT false;
 """
 
+# What hangs on a row belongs to the same owner: foreign keys look past row level security, so they say it themselves.
+PARENTS = """
+ALTER TABLE platform.threads ADD CONSTRAINT threads_id_owner UNIQUE (id, owner_id);
+ALTER TABLE platform.runs ADD CONSTRAINT runs_id_owner UNIQUE (id, owner_id);
+ALTER TABLE platform.runs DROP CONSTRAINT runs_thread_id_fkey,
+  ADD CONSTRAINT runs_thread FOREIGN KEY (thread_id, owner_id)
+    REFERENCES platform.threads(id, owner_id) ON DELETE CASCADE;
+ALTER TABLE platform.run_events DROP CONSTRAINT run_events_run_id_fkey,
+  ADD CONSTRAINT run_events_run FOREIGN KEY (run_id, owner_id)
+    REFERENCES platform.runs(id, owner_id) ON DELETE CASCADE;
+ALTER TABLE platform.usage DROP CONSTRAINT usage_run_id_fkey,
+  ADD CONSTRAINT usage_run FOREIGN KEY (run_id, user_id)
+    REFERENCES platform.runs(id, owner_id) ON DELETE SET NULL (run_id);
+"""
+
+FORMER_PARENTS = """
+ALTER TABLE platform.usage DROP CONSTRAINT usage_run,
+  ADD CONSTRAINT usage_run_id_fkey FOREIGN KEY (run_id) REFERENCES platform.runs(id) ON DELETE SET NULL;
+ALTER TABLE platform.run_events DROP CONSTRAINT run_events_run,
+  ADD CONSTRAINT run_events_run_id_fkey FOREIGN KEY (run_id) REFERENCES platform.runs(id) ON DELETE CASCADE;
+ALTER TABLE platform.runs DROP CONSTRAINT runs_thread,
+  ADD CONSTRAINT runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES platform.threads(id) ON DELETE CASCADE;
+ALTER TABLE platform.runs DROP CONSTRAINT runs_id_owner;
+ALTER TABLE platform.threads DROP CONSTRAINT threads_id_owner;
+"""
+
 OWNED = {
     "auth.users": "id",
     "auth.api_keys": "user_id",
@@ -49,11 +75,16 @@ OWNED = {
 
 SHARED_AGENTS = """
 CREATE POLICY shared ON public.agents FOR SELECT USING (user_id IS NULL);
+-- A call is for an agent that its owner may use (G23): the subquery sees no other.
+ALTER POLICY owner ON public.call_records
+  WITH CHECK ((SELECT auth.uid()) = user_id AND EXISTS (SELECT FROM public.agents AS a WHERE a.id = agent_id));
 """
 
+# The search path of all that runs under another role: temporary objects last. Where it is empty, PostgreSQL looks for
+# types among the caller's temporary ones first, and a domain with a CHECK would run the caller's code as that role.
 ENTRY_POINTS = """
 CREATE FUNCTION auth.identify_key(sha256 BYTEA) RETURNS TABLE (user_id UUID, is_admin BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT u.id, u.is_admin FROM auth.api_keys AS k JOIN auth.users AS u ON u.id = k.user_id
   WHERE k.key_sha256 = sha256 AND k.revoked_at IS NULL
 $$;
@@ -62,7 +93,7 @@ $$;
 CREATE FUNCTION platform.claim_run(wanted UUID, worker UUID) RETURNS TABLE (
   thread_id UUID, owner_id UUID, workflow TEXT, request JSON, fence BIGINT, attempt INTEGER, restarts_input BOOLEAN,
   waited DOUBLE PRECISION, cancelled BOOLEAN)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   held platform.threads;
@@ -96,11 +127,23 @@ BEGIN
   END IF;
 END $$;
 
-ALTER FUNCTION platform.hold_fence(UUID, BIGINT) SECURITY DEFINER SET search_path = '';
+ALTER FUNCTION platform.hold_fence(UUID, BIGINT) SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+
+-- LangGraph's tables know no foreign key to ours: what is left of a thread goes with it, however it is deleted.
+CREATE FUNCTION platform.forget_thread() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  DELETE FROM checkpoints.checkpoints WHERE thread_id = OLD.id::text;
+  DELETE FROM checkpoints.checkpoint_blobs WHERE thread_id = OLD.id::text;
+  DELETE FROM checkpoints.checkpoint_writes WHERE thread_id = OLD.id::text;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER forget_thread AFTER DELETE ON platform.threads
+  FOR EACH ROW EXECUTE FUNCTION platform.forget_thread();
 
 -- Not in plain SQL, which would look for procrastinate's tables now: they are made after ours.
 CREATE FUNCTION platform.load() RETURNS TABLE (pending BIGINT, running BIGINT, jobs BIGINT)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN QUERY SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'running'),
          (SELECT count(*) FROM jobs.procrastinate_jobs WHERE status = 'todo')
@@ -114,6 +157,7 @@ def upgrade() -> None:
     op.execute(SYSTEM)
     op.execute(EVENTS)
     op.execute(RUNS)
+    op.execute(PARENTS)
     for table, owner in OWNED.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -126,7 +170,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Open the tables again."""
-    op.execute("DROP FUNCTION platform.load(), platform.claim_run(UUID, UUID), auth.identify_key(BYTEA)")
+    op.execute("DROP TRIGGER forget_thread ON platform.threads")
+    op.execute(
+        "DROP FUNCTION platform.forget_thread(), platform.load(), platform.claim_run(UUID, UUID),"
+        " auth.identify_key(BYTEA)"
+    )
     op.execute("ALTER FUNCTION platform.hold_fence(UUID, BIGINT) SECURITY INVOKER RESET search_path")
     op.execute("DROP POLICY shared ON public.agents")
     for table in OWNED:
@@ -134,6 +182,7 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY system ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    op.execute(FORMER_PARENTS)
     op.execute("ALTER TABLE platform.run_events DROP COLUMN owner_id")
     op.execute(FORMER_RUNS)
     op.execute("DROP FUNCTION auth.is_system()")

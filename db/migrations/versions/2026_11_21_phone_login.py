@@ -42,7 +42,7 @@ CODES = """
 -- Keeps a new code and makes older ones void; or, within `gap` of the last one, says when it may be asked again.
 CREATE FUNCTION audio.issue_code(whose TEXT, hashed TEXT, at TIMESTAMPTZ, expires TIMESTAMPTZ, gap INTERVAL)
 RETURNS TABLE (code_id UUID, next_at TIMESTAMPTZ)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   latest TIMESTAMPTZ;
 BEGIN
@@ -61,7 +61,7 @@ END $$;
 
 -- Takes back a code that could not be sent, so that the next request need not wait.
 CREATE FUNCTION audio.withdraw_code(unsent UUID) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DELETE FROM audio.verification_codes WHERE id = unsent
 $$;
 
@@ -69,7 +69,7 @@ $$;
 -- try is counted and a burned code stays burned: `refused`, `inactive` or `ok`.
 CREATE FUNCTION audio.sign_in(whose TEXT, hashed TEXT, at TIMESTAMPTZ, most_tries INTEGER)
 RETURNS TABLE (outcome TEXT, user_id UUID, is_admin BOOLEAN)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   kept audio.verification_codes;
   known audio.users;
@@ -104,14 +104,14 @@ END $$;
 # Role and active state are read at each request (K18); a key of a user who was made inactive is refused too.
 IDENTITY = """
 CREATE OR REPLACE FUNCTION auth.identify_key(sha256 BYTEA) RETURNS TABLE (user_id UUID, is_admin BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT u.id, u.is_admin FROM auth.api_keys AS k
   JOIN auth.users AS u ON u.id = k.user_id LEFT JOIN audio.users AS a ON a.auth_user_id = u.id
   WHERE k.key_sha256 = sha256 AND k.revoked_at IS NULL AND a.is_active IS NOT FALSE
 $$;
 
 CREATE FUNCTION auth.identify_phone(subject UUID) RETURNS TABLE (user_id UUID, is_admin BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT u.id, u.is_admin FROM auth.users AS u JOIN audio.users AS a ON a.auth_user_id = u.id
   WHERE u.id = subject AND a.is_active
 $$;
@@ -119,7 +119,7 @@ $$;
 
 FORMER_IDENTIFY_KEY = """
 CREATE OR REPLACE FUNCTION auth.identify_key(sha256 BYTEA) RETURNS TABLE (user_id UUID, is_admin BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT u.id, u.is_admin FROM auth.api_keys AS k JOIN auth.users AS u ON u.id = k.user_id
   WHERE k.key_sha256 = sha256 AND k.revoked_at IS NULL
 $$;

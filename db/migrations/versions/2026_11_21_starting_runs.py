@@ -14,12 +14,14 @@ CREATE TABLE platform.idempotency_keys (
   owner_id UUID NOT NULL REFERENCES auth.users(id) ON DELETE CASCADE,
   key TEXT NOT NULL,
   request_sha256 BYTEA NOT NULL,
-  run_id UUID NOT NULL REFERENCES platform.runs(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  run_id UUID NOT NULL,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-  PRIMARY KEY (owner_id, key)
+  PRIMARY KEY (owner_id, key),
+  CONSTRAINT idempotency_keys_run FOREIGN KEY (run_id, owner_id)
+    REFERENCES platform.runs(id, owner_id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX idempotency_keys_created ON platform.idempotency_keys(created_at);
-CREATE INDEX idempotency_keys_run ON platform.idempotency_keys(run_id);
+CREATE INDEX idempotency_keys_run_id ON platform.idempotency_keys(run_id);
 ALTER TABLE platform.idempotency_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.idempotency_keys FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON platform.idempotency_keys USING ((SELECT auth.uid()) = owner_id);
@@ -32,7 +34,7 @@ CREATE FUNCTION platform.start_run(
   asked_run UUID, asked_thread UUID, asked_owner UUID, asked_workflow TEXT, asked_request JSON,
   thread_metadata JSONB, strategy TEXT, answers TEXT[], worker UUID, idempotency_key TEXT, request_sha256 BYTEA)
 RETURNS TABLE (outcome TEXT, run_id UUID, fence BIGINT)
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   held platform.threads;
@@ -114,7 +116,7 @@ END $$;
 
 -- Makes room on a thread: what waits ends at once, what runs is told to.
 CREATE FUNCTION platform.clear_thread(crowded UUID, action TEXT) RETURNS void
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told UUID;
 BEGIN
