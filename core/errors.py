@@ -20,8 +20,8 @@ class ColloquyError(Exception):
     """An error with a public code and a sentence that is safe to show.
 
     `message` goes to the client as it stands: never put an exception's text, a key or user data into it.
-    `retry_after` is the number of seconds after which it is worth trying again. `detail` is filled where errors are
-    rendered.
+    `retry_after` is the number of seconds after which it is worth trying again; `allow` names the methods that a path
+    has. `detail` is filled where errors are rendered.
     """
 
     status: ClassVar[int] = 500
@@ -32,6 +32,7 @@ class ColloquyError(Exception):
         self.message = message
         self.code = code or self.default_code
         self.retry_after: int | None = None
+        self.allow: str | None = None
         self.detail: str | None = None
 
 

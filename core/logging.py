@@ -7,14 +7,17 @@ holds up no event loop.
 import atexit
 import logging
 import sys
+from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
-from queue import Queue
+from queue import Full, Queue
 from typing import Final, Literal, TextIO
 
 import structlog
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from structlog.typing import Processor
+
+from core import tracebacks
 
 Style = Literal["console", "json"]
 
@@ -31,6 +34,40 @@ _QUIET = (
 )
 _FILE_BYTES: Final = 10 * 1024 * 1024
 _FILES_KEPT: Final = 5
+# Lines that wait for a stuck outlet, and how long an ending process waits for it.
+_MOST_WAITING: Final = 10_000
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class _Front(QueueHandler):
+    """Renders a line and leaves it to an outlet's thread; drops it, and counts it, where the outlet is stuck."""
+
+    queue: "Queue[logging.LogRecord | None]"
+    dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Leave a line to the outlet."""
+        try:
+            self.queue.put_nowait(record)
+        except Full:
+            self.dropped += 1
+            return
+        if self.dropped:
+            dropped, self.dropped = self.dropped, 0
+            logging.getLogger(__name__).warning("%d lines were dropped: the outlet was stuck", dropped)
+
+
+class _Listener(QueueListener):
+    """An outlet's thread, which is not waited for without end."""
+
+    def stop(self) -> None:
+        """Put out what waits; what is not out in time is lost."""
+        if self._thread is None:
+            return
+        with suppress(Full):
+            self.enqueue_sentinel()
+        self._thread.join(_PATIENCE_SECONDS)
+        self._thread = None
 
 
 class _Outlets:
@@ -42,11 +79,11 @@ class _Outlets:
 
     def open(self, handler: logging.Handler, formatter: logging.Formatter) -> QueueHandler:
         """Return a handler that renders a line at once and leaves the rest to the outlet's thread."""
-        queue: Queue[logging.LogRecord | None] = Queue()
-        listener = QueueListener(queue, handler)
+        queue: Queue[logging.LogRecord | None] = Queue(_MOST_WAITING)
+        listener = _Listener(queue, handler)
         listener.start()
         self._listeners.append(listener)
-        front = QueueHandler(queue)
+        front = _Front(queue)
         front.setFormatter(formatter)
         return front
 
@@ -70,6 +107,9 @@ def configure(level: str, style: Style, *, error_file: Path | None = None, strea
         style: `console` for people, `json` for machines.
         error_file: where errors also go, as JSON (B034); turned over at 10 MB, shared by several processes.
         stream: instead of standard error.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     _outlets.close()
     structlog.configure(
@@ -96,6 +136,9 @@ def flush() -> None:
 
 def _error_outlet(path: Path) -> QueueHandler:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Said now, and not by silence at the first error.
+    with path.open("a", encoding="utf-8"):
+        path.chmod(0o600)
     # Opened at the first error, and closed to others: what is in it may help an attacker.
     file = ConcurrentRotatingFileHandler(
         str(path), maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", chmod=0o600
@@ -106,14 +149,18 @@ def _error_outlet(path: Path) -> QueueHandler:
 
 
 def _formatter(style: Style) -> logging.Formatter:
-    # Tracebacks without local variables: they hold transcripts and keys (X033).
     last: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-        if style == "json"
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        [
+            structlog.processors.ExceptionRenderer(tracebacks.render),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
+        if style == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_exception)]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
     )
+
+
+def _write_exception(line: TextIO, exc_info: tracebacks.ExcInfo) -> None:
+    line.write("\n" + tracebacks.render(exc_info))

@@ -18,7 +18,7 @@ from server.auth.repository import promote
 from server.auth.senders import CodeSender
 from server.limits import RateLimits
 from server.metrics import BUILD
-from server.middleware import BodyLimit, RequestContext, TimeLimit
+from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
 from server.runtime import open_runtime
 from server.worker import running_worker
 
@@ -77,6 +77,7 @@ def create_app(
         allow_headers=["*"],
         expose_headers=["X-Request-Id", "X-Colloquy-Model", "Retry-After"],
     )
+    app.add_middleware(Crashes, debug=settings.debug)
     app.add_middleware(RequestContext)
     # Outermost: the client's address is then right for all that is within.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

@@ -27,11 +27,13 @@ def load_settings(**overrides: Any) -> Settings:
             typer.echo(f"Configuration: {reason}", err=True)
         raise typer.Exit(2)
     settings = settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
-    logging.configure(
-        settings.log_level,
-        settings.log_format or ("json" if settings.env == "production" else "console"),
-        error_file=settings.log_file or settings.data_dir / "logs" / "errors.log",
-    )
+    error_file = settings.log_file or settings.data_dir / "logs" / "errors.log"
+    style = settings.log_format or ("json" if settings.env == "production" else "console")
+    try:
+        logging.configure(settings.log_level, style, error_file=error_file)
+    except OSError as error:
+        typer.echo(f"Configuration: LOG_FILE: {error_file} cannot be written: {error.strerror}.", err=True)
+        raise typer.Exit(2) from None
     return settings
 
 

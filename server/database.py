@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 import checkpoints.setup
 import db.migrate
 import jobs.setup
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from core.tasks import end
 from db.embedded.server import EmbeddedPostgres
 from db.url import for_psycopg
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 _WATCH_SECONDS: Final = 2.0
 _ASK_SECONDS: Final = 0.05
+_TELL_SECONDS: Final = 5.0
+_WAIT_SECONDS: Final = 600.0
 # Any constant will do, as long as nothing else in the database uses it.
 _MIGRATION_LOCK: Final = 7_201_426_001
 
@@ -73,11 +75,31 @@ async def _alone(url: str) -> AsyncIterator[None]:
     CREATE INDEX CONCURRENTLY waits for all of those.
     """
     async with await AsyncConnection.connect(for_psycopg(url), autocommit=True) as connection:
+        loop = asyncio.get_running_loop()
+        begun, told = loop.time(), False
         while True:
             cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MIGRATION_LOCK,))
             row = await cursor.fetchone()
             if row and row[0]:
                 break
+            waited = loop.time() - begun
+            if waited > _WAIT_SECONDS:
+                raise SettingsError(
+                    "Another process has been migrating this database for too long; see pg_stat_activity."
+                )
+            if waited > _TELL_SECONDS and not told:
+                told = True
+                log.warning("another_process_migrates", holders=await _holders(connection))
             await asyncio.sleep(_ASK_SECONDS)
         # It is released with its connection.
         yield
+
+
+async def _holders(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT format('pid %s, role %s, since %s', a.pid, a.usename, a.backend_start) FROM pg_locks AS l"
+        " JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
+        " AND (l.classid::bigint << 32) + l.objid::bigint = %s",
+        (_MIGRATION_LOCK,),
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]

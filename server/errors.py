@@ -42,6 +42,8 @@ def render(error: ColloquyError, family: Family) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if error.allow:
+        headers["Allow"] = error.allow
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     body = family.body.of(error).model_dump(mode="json", exclude_none=True)
@@ -109,6 +111,7 @@ def translate(error: Exception, family: Family, *, debug: bool = False) -> Collo
         case HTTPException() if error.status_code in _FRAMEWORK:
             kind, sentence = _FRAMEWORK[error.status_code]
             shown = kind(sentence)
+            shown.allow = (error.headers or {}).get("Allow")
         case _:
             log.error("request_crashed", exc_info=error)
             shown = ColloquyError(_CRASHED)

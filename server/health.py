@@ -52,6 +52,7 @@ async def measure(runtime: CurrentRuntime) -> Load | None:
     return Load(runs_pending=load.pending, runs_running=load.running)
 
 
+@router.head("/health", include_in_schema=False, dependencies=[Depends(anybody)])
 @router.get("/health", responses={503: {"model": Health}}, dependencies=[Depends(anybody)])
 async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Load | None, Depends(measure)]) -> Health:
     """Tell how the service and its dependencies are."""

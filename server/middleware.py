@@ -12,13 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import TimedOut, TooLarge
-from server.errors import render
+from server.errors import render, translate
 from server.families import family_of
 from server.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
 
 log = structlog.get_logger("server.access")
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_MOST_DIGITS: Final = 18
 _REQUEST_ID: Final = "x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -87,8 +88,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
+        declared = Headers(scope=scope).get("content-length", "").lstrip("0")
+        # By its digits first: a number of thousands of them is none that Python reads.
+        if declared.isdecimal() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_bytes):
             response = render(TooLarge("请求体过大"), family_of(scope["path"]))
             await response(scope, receive, send)
             return
@@ -103,6 +105,31 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+class Crashes:
+    """Renders what crashes outside a family's routes, where the answer still gets its id and is logged and counted."""
+
+    def __init__(self, app: ASGIApp, *, debug: bool) -> None:
+        self._app = app
+        self._debug = debug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                # There is no answer left to give: the connection breaks, which the client sees.
+                raise
+            family = family_of(scope["path"])
+            await render(translate(error, family, debug=self._debug), family)(scope, receive, send)
 
 
 class TimeLimit:

@@ -20,7 +20,13 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 # They say so themselves, and are written down here too; everything else needs a caller (K19).
-PUBLIC = {("GET", "/health"), ("GET", "/metrics"), ("POST", "/api/v1/auth/send-code"), ("POST", "/api/v1/auth/login")}
+PUBLIC = {
+    ("GET", "/health"),
+    ("HEAD", "/health"),
+    ("GET", "/metrics"),
+    ("POST", "/api/v1/auth/send-code"),
+    ("POST", "/api/v1/auth/login"),
+}
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 

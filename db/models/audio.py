@@ -31,6 +31,7 @@ class VerificationCode(Base):
 
     __tablename__ = "verification_codes"
     __table_args__ = (
+        Index("verification_codes_created", "created_at"),
         Index("verification_codes_phone_created", "phone", text("created_at DESC")),
         {"schema": "audio"},
     )

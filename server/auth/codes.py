@@ -1,4 +1,7 @@
-"""The rules of one-time codes (G13), whatever they are sent by: six digits, five minutes, five tries, one a minute."""
+"""The rules of one-time codes (G13), whatever they are sent by.
+
+Six digits, valid for five minutes, burned by five wrong tries; one a minute and ten a day for one address.
+"""
 
 import hashlib
 import hmac
@@ -12,6 +15,8 @@ DIGITS: Final = 6
 LIFETIME: Final = timedelta(minutes=5)
 GAP: Final = timedelta(seconds=60)
 MOST_TRIES: Final = 5
+# With five tries each, fifty guesses: one in 20,000 a day.
+MOST_A_DAY: Final = 10
 
 
 @dataclass(frozen=True)

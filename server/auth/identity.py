@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from core.clock import Clock
 from core.files import kept_secret
 from core.ids import IdSource, new_secret
-from core.settings import Settings
+from core.settings import SHORTEST_SECRET, Settings, SettingsError
 from server.auth.codes import Codes
 from server.auth.senders import CodeSender, sender_for
 from server.auth.tokens import Tokens
@@ -50,10 +50,18 @@ async def open_identity(
 
 
 def signing_secret(settings: Settings) -> str:
-    """Return the secret that signs tokens. Blocking: it may be read from a file."""
+    """Return the secret that signs tokens. Blocking: it may be read from a file.
+
+    Raises:
+        SettingsError: the file that keeps it was damaged.
+    """
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
-    return kept_secret(settings.data_dir / "jwt-secret", new_secret)
+    file = settings.data_dir / "jwt-secret"
+    kept = kept_secret(file, new_secret)
+    if len(kept.encode()) < SHORTEST_SECRET:
+        raise SettingsError(f"{file} holds less than {SHORTEST_SECRET} bytes: remove it, and a new one is made.")
+    return kept
 
 
 def identity_of(request: Request) -> Identity:

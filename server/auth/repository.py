@@ -1,7 +1,7 @@
 """SQL of logins and of who is who. What works before there is a user goes through the database's entry points."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database, Pool
 from db.models.audio import PhoneUser
+from server.auth import codes
 from server.auth.principal import Principal, Realm
 
 
@@ -52,12 +53,11 @@ async def by_key(pool: Pool, sha256: bytes) -> Principal | None:
     return Principal(**row, realm="key") if row else None
 
 
-async def issue_code(pool: Pool, phone: str, hashed: str, at: datetime, lifetime: timedelta, gap: timedelta) -> Issued:
-    """Keep a new code, unless the last one is younger than `gap`."""
+async def issue_code(pool: Pool, phone: str, hashed: str, at: datetime) -> Issued:
+    """Keep a new code, unless the phone has had one too recently, or too many today."""
+    parameters = (phone, hashed, at, at + codes.LIFETIME, codes.GAP, codes.MOST_A_DAY)
     async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT * FROM audio.issue_code(%s, %s, %s, %s, %s)", (phone, hashed, at, at + lifetime, gap)
-        )
+        cursor = await connection.execute("SELECT * FROM audio.issue_code(%s, %s, %s, %s, %s, %s)", parameters)
         row = await cursor.fetchone() or {}
     return Issued(**row)
 
@@ -68,11 +68,11 @@ async def withdraw_code(pool: Pool, code_id: UUID) -> None:
         await connection.execute("SELECT audio.withdraw_code(%s)", (code_id,))
 
 
-async def sign_in(pool: Pool, phone: str, hashed: str, at: datetime, most_tries: int) -> SignedIn:
+async def sign_in(pool: Pool, phone: str, hashed: str, at: datetime) -> SignedIn:
     """Use a code up; counts a wrong try, makes the user at the first login (A017, A018)."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            "SELECT * FROM audio.sign_in(%s, %s, %s, %s)", (phone, hashed, at, most_tries)
+            "SELECT * FROM audio.sign_in(%s, %s, %s, %s)", (phone, hashed, at, codes.MOST_TRIES)
         )
         row = await cursor.fetchone() or {}
     return SignedIn(**row)

@@ -64,17 +64,20 @@ class GatewaySender:
     Any 2xx answer within ten seconds means that the message is on its way.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, seconds: float = 10) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._url = url
-        self._client = httpx.AsyncClient(headers=headers, timeout=10)
+        self._seconds = seconds
+        self._client = httpx.AsyncClient(headers=headers, timeout=seconds)
 
     async def send(self, channel: Channel, address: str, code: str) -> None:
         """Post the code once: whether a cut connection delivered it is unknown, and a second message costs."""
         body = {"channel": channel, "to": address, "code": code, "expires_in": int(LIFETIME.total_seconds())}
         try:
-            response = await self._client.post(self._url, json=body)
-        except httpx.HTTPError as error:
+            # All in all: httpx's own limits are for each piece that comes.
+            async with asyncio.timeout(self._seconds):
+                response = await self._client.post(self._url, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             log.warning("code_gateway_failed", error=type(error).__name__)
             raise CodeNotSent from None
         if not response.is_success:

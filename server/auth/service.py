@@ -6,7 +6,7 @@ import structlog
 
 from core.clock import render_seconds
 from core.errors import ColloquyError, Forbidden, InvalidInput, NotFound, TooManyRequests
-from server.auth import codes, repository
+from server.auth import repository
 from server.auth.identity import Identity
 from server.auth.principal import Principal
 from server.auth.schemas import EchoedCode, LoggedIn, Me, SentCode
@@ -28,12 +28,12 @@ async def send_code(runtime: Runtime, identity: Identity, phone: str) -> SentCod
     """Send a phone a new code; an older one ceases to be valid.
 
     Raises:
-        TooManyRequests: the last one was sent less than a minute ago.
+        TooManyRequests: the last one was sent less than a minute ago, or ten within a day.
         CodeUndelivered: it could not be sent; another one may be asked for at once.
     """
     code, now = identity.codes.new(), runtime.clock.now()
     hashed = identity.codes.hashed(phone, code)
-    issued = await repository.issue_code(runtime.database.pool, phone, hashed, now, codes.LIFETIME, codes.GAP)
+    issued = await repository.issue_code(runtime.database.pool, phone, hashed, now)
     if issued.code_id is None:
         wait = math.ceil((issued.next_at - now).total_seconds()) if issued.next_at else 1
         raise TooManyRequests(f"验证码发送过于频繁，请在{wait}秒后重试", retry_after=wait)
@@ -52,9 +52,8 @@ async def log_in(runtime: Runtime, identity: Identity, phone: str, code: str) ->
         InvalidInput: the code is wrong, used, burned or expired; which of these is not told.
         Forbidden: the account was made inactive.
     """
-    signed_in = await repository.sign_in(
-        runtime.database.pool, phone, identity.codes.hashed(phone, code), runtime.clock.now(), codes.MOST_TRIES
-    )
+    hashed = identity.codes.hashed(phone, code)
+    signed_in = await repository.sign_in(runtime.database.pool, phone, hashed, runtime.clock.now())
     LOGINS.labels("phone", signed_in.outcome).inc()
     if signed_in.outcome == "inactive":
         raise Forbidden("账号已停用")

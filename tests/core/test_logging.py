@@ -79,3 +79,78 @@ def test_what_was_logged_is_out_when_logging_is_closed() -> None:
     structlog.get_logger("x").info("last words")
     logging.configure("info", "json")
     assert "last words" in lines.getvalue()
+
+
+def test_a_stuck_outlet_costs_neither_memory_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines beyond a bound are dropped and counted, and an ending process does not wait for ever."""
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            released.wait(30)
+            return super().write(text)
+
+    monkeypatch.setattr(logging, "_MOST_WAITING", 10)
+    monkeypatch.setattr(logging, "_PATIENCE_SECONDS", 0.1)
+    released, stuck = threading.Event(), Stuck()
+    logging.configure("info", "json", stream=stuck)
+    log = structlog.get_logger("x")
+    for number in range(1000):
+        log.info("line", number=number)
+    logging.configure("info", "json")
+    released.set()
+    assert len(stuck.getvalue().splitlines()) <= 12
+
+
+def test_dropped_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            begun.set()
+            released.wait(30)
+            return super().write(text)
+
+    monkeypatch.setattr(logging, "_MOST_WAITING", 5)
+    begun, released, lines = threading.Event(), threading.Event(), Slow()
+    logging.configure("info", "json", stream=lines)
+    log = structlog.get_logger("x")
+    log.info("first")
+    assert begun.wait(5)
+    for _ in range(20):
+        log.info("more")
+    released.set()
+    logging.flush()
+    log.info("after")
+    logging.flush()
+    assert "15 lines were dropped" in lines.getvalue()
+
+
+def test_an_unusable_file_is_told_at_once(tmp_path: Path) -> None:
+    for path in (tmp_path, Path("/proc/nothing/errors.log")):
+        with pytest.raises(OSError):  # noqa: PT011 - which one is the system's business
+            logging.configure("info", "json", error_file=path)
+
+
+SECRET = "机密4417"
+
+
+def _database_error() -> Exception:
+    class DataError(Exception):
+        sqlstate = "22P02"
+
+    DataError.__module__ = "psycopg.errors"
+    return DataError(f'invalid input: "{SECRET}"\nDETAIL:  row ({SECRET})')
+
+
+def test_errors_that_quote_data_show_their_kind_only() -> None:
+    """A database's details quote rows, a validator's the request; also as causes, and in groups."""
+    for style in ("json", "console"):
+        lines = io.StringIO()
+        logging.configure("info", style, stream=lines)
+        outer, group = RuntimeError("outer"), ExceptionGroup("several", [_database_error(), ValueError("plain")])
+        outer.__cause__ = _database_error()
+        structlog.get_logger("x").error("crashed", exc_info=outer)
+        stdlib.getLogger("library").error("group", exc_info=group)
+        logging.flush()
+        written = lines.getvalue()
+        assert SECRET not in written
+        assert written.count("SQLSTATE 22P02") == 2
+        assert all(word in written for word in ("RuntimeError: outer", "ValueError: plain"))

@@ -199,7 +199,7 @@ def test_temporary_types_do_not_run_as_the_system(owner: Connection[Any], app: C
         for name, real in (("text", "text"), ("timestamptz", "timestamptz"), ("uuid", "uuid")):
             app.execute(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{real} CHECK (pg_temp.evil())".encode())
         app.execute("SELECT * FROM platform.claim_run(gen_random_uuid(), gen_random_uuid())")
-        app.execute("SELECT * FROM audio.issue_code('13800000001', 'x', now(), now(), interval '1 minute')")
+        app.execute("SELECT * FROM audio.issue_code('13800000001', 'x', now(), now(), interval '1 minute', 10)")
         app.execute("SELECT * FROM audio.sign_in('13800000001', 'x', now(), 5)")
         app.execute("SELECT * FROM auth.identify_key(''::bytea)")
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from core import logging
 from db.database import Database
@@ -102,3 +103,57 @@ async def test_browsers_are_let_in_by_name_only(database_url: str, tmp_path: Any
         assert allowed.headers["access-control-allow-origin"] == "https://a.example"
         refused = await it.client.options("/health", headers=ask | {"origin": "https://c.example"})
         assert "access-control-allow-origin" not in refused.headers
+
+
+@pytest.mark.parametrize("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
+async def test_json_that_the_database_cannot_hold_is_refused(
+    user: httpx.AsyncClient, log: io.StringIO, value: str
+) -> None:
+    body = f'{{"name": "x", "config": {{"机密": {value}}}}}'.encode()
+    response = await user.post("/api/v1/agents", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    await asyncio.to_thread(logging.flush)
+    assert "机密" not in log.getvalue()
+
+
+async def test_a_database_error_does_not_quote_rows_in_the_log(
+    service: Service, user: httpx.AsyncClient, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        async with service.runtime.database.transaction() as session:
+            await session.execute(text("SELECT CAST(:said AS uuid)"), {"said": SECRET})
+
+    monkeypatch.setattr("server.calls.service.list_page", fail)
+    assert (await user.get("/api/v1/call-records")).status_code == 500
+    await asyncio.to_thread(logging.flush)
+    written = log.getvalue()
+    assert "SQLSTATE 22P02" in written
+    assert SECRET not in written
+
+
+@pytest.mark.parametrize("length", ["0" * 4400 + "2", "9" * 4400, "9" * 19])
+async def test_lengths_that_are_no_numbers(anonymous: httpx.AsyncClient, length: str) -> None:
+    headers = {"content-length": length, "content-type": "application/json"}
+    response = await anonymous.post("/api/v1/auth/send-code", content=b"{}", headers=headers)
+    assert response.status_code in (413, 422)
+
+
+async def test_a_crash_outside_a_family_has_its_id_too(
+    anonymous: httpx.AsyncClient, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash() -> bytes:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("server.metrics.text", crash)
+    response = await anonymous.get("/metrics", headers={"x-request-id": "crash-2"})
+    assert (response.status_code, list(response.json())) == (500, ["detail"])
+    assert response.headers["x-request-id"] == "crash-2"
+    await asyncio.to_thread(logging.flush)
+    [line] = [line for line in log.getvalue().splitlines() if "boom" in line]
+    assert "crash-2" in line
+
+
+async def test_methods_that_a_path_has_are_named(anonymous: httpx.AsyncClient) -> None:
+    response = await anonymous.put("/api/v1/auth/send-code")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert (await anonymous.head("/health")).status_code == 200

@@ -36,24 +36,31 @@ CREATE TABLE audio.verification_codes (
   created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX verification_codes_phone_created ON audio.verification_codes(phone, created_at DESC);
+CREATE INDEX verification_codes_created ON audio.verification_codes(created_at);
 """
 
 CODES = """
--- Keeps a new code and makes older ones void; or, within `gap` of the last one, says when it may be asked again.
-CREATE FUNCTION audio.issue_code(whose TEXT, hashed TEXT, at TIMESTAMPTZ, expires TIMESTAMPTZ, gap INTERVAL)
+-- Keeps a new code and makes older ones void; or says when it may be asked again: `gap` after the last one, and a day
+-- after the oldest of as many as a day allows.
+CREATE FUNCTION audio.issue_code(
+  whose TEXT, hashed TEXT, at TIMESTAMPTZ, expires TIMESTAMPTZ, gap INTERVAL, most_a_day INTEGER)
 RETURNS TABLE (code_id UUID, next_at TIMESTAMPTZ)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   latest TIMESTAMPTZ;
+  oldest TIMESTAMPTZ;
 BEGIN
   -- Two requests at once for one phone must not both find that none was sent.
   PERFORM pg_advisory_xact_lock(hashtextextended('audio.verification_codes ' || whose, 0));
+  -- Nobody's, also not those of people who never came back: phones are personal.
+  DELETE FROM audio.verification_codes AS c WHERE c.created_at <= at - interval '1 day';
   SELECT max(c.created_at) INTO latest FROM audio.verification_codes AS c WHERE c.phone = whose;
-  IF latest > at - gap THEN
-    RETURN QUERY SELECT NULL::uuid, latest + gap;
+  SELECT c.created_at INTO oldest FROM audio.verification_codes AS c
+  WHERE c.phone = whose ORDER BY c.created_at DESC OFFSET most_a_day - 1 LIMIT 1;
+  IF latest > at - gap OR oldest IS NOT NULL THEN
+    RETURN QUERY SELECT NULL::uuid, greatest(latest + gap, oldest + interval '1 day');
     RETURN;
   END IF;
-  DELETE FROM audio.verification_codes AS c WHERE c.phone = whose AND c.expires_at < at - interval '1 day';
   UPDATE audio.verification_codes AS c SET used = true WHERE c.phone = whose AND NOT c.used;
   RETURN QUERY INSERT INTO audio.verification_codes (phone, code, expires_at, created_at)
     VALUES (whose, hashed, expires, at) RETURNING id, NULL::timestamptz;

@@ -4,12 +4,15 @@ import asyncio
 import io
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from core import logging
-from server.auth.codes import MOST_TRIES
+from core.settings import SettingsError
+from server.auth import api_keys
+from server.auth.codes import MOST_A_DAY, MOST_TRIES
 from tests.kit.app import Service, running_service
 from tests.kit.people import RecordingSender, SetClock
 from tests.server.auth.conftest import ADMIN, GENEROUS
@@ -162,6 +165,43 @@ class TestCodes:
         await asyncio.gather(*(enter(client, another(sender.last_code)) for _ in range(MOST_TRIES)))
         assert refusal(await enter(client, sender.last_code)) == 400
 
+    async def test_the_old_one_stays_void_when_the_new_one_is_burned(
+        self, client: httpx.AsyncClient, sender: RecordingSender, clock: SetClock
+    ) -> None:
+        await ask(client)
+        old = sender.last_code
+        clock.move(seconds=61)
+        await ask(client)
+        for _ in range(MOST_TRIES):
+            await enter(client, another(sender.last_code))
+        assert refusal(await enter(client, old)) == 400
+
+    async def test_ten_a_day(self, client: httpx.AsyncClient, clock: SetClock) -> None:
+        """Each has five tries: more codes would be more guesses, and messages that nobody asked for."""
+        begun = clock.now()
+        for _ in range(MOST_A_DAY):
+            assert (await ask(client)).status_code == 200
+            clock.move(minutes=10)
+        refused = await ask(client)
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) == 24 * 3600 - MOST_A_DAY * 600
+        assert (await ask(client, "13800000002")).status_code == 200
+        clock.time = begun
+        clock.move(days=1, seconds=-1)
+        assert (await ask(client)).status_code == 429
+        clock.move(seconds=1)
+        assert (await ask(client)).status_code == 200
+
+    async def test_phones_are_forgotten_after_a_day(
+        self, service: Service, client: httpx.AsyncClient, clock: SetClock
+    ) -> None:
+        await ask(client)
+        clock.move(days=1)
+        await ask(client, "13800000002")
+        async with service.runtime.system.pool.connection() as connection:
+            rows = await (await connection.execute("SELECT phone FROM audio.verification_codes")).fetchall()
+        assert rows == [{"phone": "13800000002"}]
+
     async def test_is_another_phones(self, client: httpx.AsyncClient, sender: RecordingSender) -> None:
         await ask(client)
         code = sender.last_code
@@ -278,6 +318,23 @@ class TestTokens:
         assert refusal(await enter(client, sender.last_code)) == 403
         # The code is used up all the same.
         assert refusal(await enter(client, sender.last_code)) == 400
+
+    async def test_keys_of_a_person_made_inactive_end_too(
+        self, service: Service, client: httpx.AsyncClient, sender: RecordingSender
+    ) -> None:
+        data = await logged_in(client, sender)
+        async with service.runtime.system.transaction() as session:
+            key = await api_keys.create(session, "k", UUID(data["user_id"]))
+        assert (await client.get("/api/v1/agents", headers={"x-api-key": key})).status_code == 200
+        async with service.runtime.system.pool.connection() as connection:
+            await connection.execute("UPDATE audio.users SET is_active = false")
+        assert (await client.get("/api/v1/agents", headers={"x-api-key": key})).status_code == 401
+
+    async def test_a_damaged_secret_is_not_used(self, database_url: str, tmp_path: Path) -> None:
+        (tmp_path / "jwt-secret").write_text("\n")
+        with pytest.raises(SettingsError, match="jwt-secret"):
+            async with running_service(database_url, tmp_path):
+                pass
 
     async def test_of_a_person_who_is_gone(
         self, service: Service, client: httpx.AsyncClient, sender: RecordingSender

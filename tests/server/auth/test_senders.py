@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Gateway:
     def __init__(self) -> None:
         self.status = 200
         self.seconds = 0.0
+        self.pause = 0.0
         self.received: list[tuple[str | None, dict[str, Any]]] = []
         gateway = self
 
@@ -34,7 +36,12 @@ class Gateway:
                     return
                 self.send_response(gateway.status)
                 self.send_header("location", "http://127.0.0.1:1/elsewhere")
-                self.end_headers()
+                with suppress(ConnectionError):
+                    for number in range(20 if gateway.pause else 0):
+                        self.send_header(f"x-{number}", "y")
+                        self.flush_headers()
+                        time.sleep(gateway.pause)
+                    self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -75,13 +82,21 @@ async def test_what_it_does_not_take_is_not_sent(gateway: Gateway, status: int) 
 
 async def test_a_gateway_that_hangs_or_is_not_there(gateway: Gateway) -> None:
     gateway.seconds = 2
-    slow = GatewaySender(gateway.url, None)
-    slow._client.timeout = 0.2
+    slow = GatewaySender(gateway.url, None, seconds=0.2)
     dead = GatewaySender("http://127.0.0.1:9/", None)
     for sender in (slow, dead):
         with pytest.raises(CodeNotSent):
             await sender.send("email", "a@example.com", "012345")
         await sender.aclose()
+
+
+async def test_a_gateway_that_trickles_has_no_longer(gateway: Gateway) -> None:
+    """Each piece comes in time, the answer does not."""
+    gateway.pause = 0.1
+    sender = GatewaySender(gateway.url, None, seconds=0.5)
+    with pytest.raises(CodeNotSent):
+        await sender.send("sms", "13800000001", "012345")
+    await sender.aclose()
 
 
 async def test_the_terminal_in_development(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The run engine's first promises: accepted means executed, streamed in order, resumed once, owned."""
 
 import asyncio
+import io
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from checkpoints.saver import FencedSaver, FenceLost
+from core import logging
 from core.errors import Conflict, NotFound
 from core.settings import Settings
+from providers.usage import Usage, UsageCollector
 from server.runs import leases
 from server.runs.model import Event, EventId, RunRequest, RunStatus
 from server.runtime import Runtime, open_runtime
@@ -289,3 +292,25 @@ async def test_deleting_a_thread_stops_its_run_from_writing(runtime: Runtime, ow
     async with runtime.system.pool.connection() as connection:
         cursor = await connection.execute("SELECT count(*) AS n FROM checkpoints.checkpoints")
         assert await cursor.fetchone() == {"n": 0}
+
+
+async def test_a_deleted_user_leaves_nothing(
+    runtime: Runtime, owner: UUID, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while a run of his is executed, and with a model call to account for."""
+    call = Usage(role="chat", model="m", input_tokens=1, output_tokens=1, latency_ms=1)
+    monkeypatch.setattr(UsageCollector, "drain", lambda _: [call])
+    run_id = await runtime.engine.start(request(owner, seconds=0.5))
+    async for event in runtime.engine.stream(owner, run_id):
+        if event.event == "updates":
+            break
+    async with runtime.system.pool.connection() as connection:
+        await connection.execute("DELETE FROM auth.users WHERE id = %s", (owner,))
+    await asyncio.sleep(1)
+    await asyncio.to_thread(logging.flush)
+    assert "run_taken_over" in log.getvalue()
+    assert "run_not_finished" not in log.getvalue()
+    async with runtime.system.pool.connection() as connection:
+        for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
+            cursor = await connection.execute(f"SELECT count(*) AS n FROM checkpoints.{table}".encode())
+            assert await cursor.fetchone() == {"n": 0}
