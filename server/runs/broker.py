@@ -12,6 +12,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from core.tasks import end
+from server.runs.feed import Feed
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,7 @@ class Broker:
     def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
         self._url = url
         self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._feeds: dict[UUID, Feed] = {}
         self._task: asyncio.Task[None] | None = None
         self.on_cancel = on_cancel
 
@@ -58,6 +60,20 @@ class Broker:
             self._waiting[run_id].discard(event)
             if not self._waiting[run_id]:
                 del self._waiting[run_id]
+
+    @contextmanager
+    def feeding(self, run_id: UUID, feed: Feed) -> Iterator[None]:
+        """Let the run's readers in this process read from memory while the block runs."""
+        self._feeds[run_id] = feed
+        try:
+            yield
+        finally:
+            del self._feeds[run_id]
+            self.wake(run_id)
+
+    def feed_of(self, run_id: UUID) -> Feed | None:
+        """Return the memory of a run that this process executes."""
+        return self._feeds.get(run_id)
 
     def wake(self, run_id: UUID) -> None:
         """Wake the readers of a run in this process."""

@@ -51,8 +51,23 @@ async def drive(
                 item.id: {"id": item.id, "value": plain(item.value)} for item in data["__interrupt__"]
             }
         if mode in wanted:
-            events.append(mode, data)
+            # Who hears of an interrupt may answer at once: it has to be committed by then.
+            events.append(mode, data, early=not _announces(mode, data))
     return driven
+
+
+def _announces(mode: str, data: Any) -> bool:
+    """Tell whether an event of any stream mode says that the graph waits for an answer."""
+    if not isinstance(data, dict):
+        return False
+    match mode:
+        case "debug":
+            return _announces("tasks", data.get("payload")) or _announces("checkpoints", data.get("payload"))
+        case "tasks":
+            return bool(data.get("interrupts"))
+        case "checkpoints":
+            return any(task.get("interrupts") for task in data.get("tasks", ()))
+    return "__interrupt__" in data
 
 
 def _output_names(graph: Graph) -> Sequence[str]:

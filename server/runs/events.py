@@ -1,4 +1,7 @@
-"""The log of a run's events: one writer under the thread's fence, any number of readers in any process."""
+"""A run's events: one writer under the thread's fence, any number of readers in any process.
+
+Readers in the writer's process are fed from memory; all others, and who is far behind, read the log.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import UUID
 
+import orjson
 import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -15,6 +19,7 @@ from core.tasks import wait_at_most
 from db.database import Pool, acting_for
 from server.runs.broker import Broker, notify
 from server.runs.encode import encode
+from server.runs.feed import Feed
 from server.runs.fence import fenced
 from server.runs.model import Claim, Event, EventId, RunStatus
 
@@ -31,11 +36,13 @@ class EventWriter:
     Leaving the block lets a write that is under way end; what is left is for the run's last transaction.
     """
 
-    def __init__(self, pool: Pool, broker: Broker, claimed: Claim) -> None:
+    def __init__(self, pool: Pool, broker: Broker, claimed: Claim, feed: Feed) -> None:
         self._pool = pool
         self._broker = broker
         self._claimed = claimed
         self._buffer: list[tuple[int, str, str]] = []
+        self._feed = feed
+        self._is_held_back = False
         self._filled = asyncio.Event()
         self._closed = asyncio.Event()
         self._seq = 0
@@ -53,10 +60,23 @@ class EventWriter:
         if self._flusher is not None:
             await self._flusher
 
-    def append(self, event: str, data: Any) -> None:
-        """Add an event; it is written within a few hundredths of a second."""
+    def append(self, event: str, data: Any, *, early: bool = True) -> None:
+        """Add an event; it is written within a few hundredths of a second.
+
+        Args:
+            event: its name.
+            data: what JSON can hold, and what LangGraph emits besides.
+            early: whether readers may see it before it is committed; if not, they see it and all later ones in the
+                log, when the run has ended.
+        """
         self._seq += 1
-        self._buffer.append((self._seq, event, encode(data)))
+        encoded = encode(data)
+        self._buffer.append((self._seq, event, encoded))
+        self._is_held_back = self._is_held_back or not early
+        if not self._is_held_back:
+            event_id = EventId(self._claimed.fence, self._seq)
+            self._feed.publish(Event(event_id, event, orjson.loads(encoded)))
+            self._broker.wake(self._claimed.run_id)
         self._filled.set()
 
     async def write(self, connection: AsyncConnection[DictRow]) -> None:
@@ -100,7 +120,6 @@ class EventWriter:
                 self._filled.set()
             else:
                 del self._buffer[: len(batch)]
-                self._broker.wake(self._claimed.run_id)
 
 
 async def read(
@@ -112,7 +131,11 @@ async def read(
     with broker.subscribe(run_id) as news:
         while True:
             news.clear()
-            finished, events = await _page(pool, owner_id, run_id, after)
+            feed = broker.feed_of(run_id)
+            remembered = feed.after(after) if feed else None
+            finished, events = (
+                (False, remembered) if remembered is not None else await _page(pool, owner_id, run_id, after)
+            )
             for event in events:
                 yield event
                 after = event.id

@@ -24,6 +24,7 @@ from server.runs import repository, usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive
 from server.runs.events import EventWriter
+from server.runs.feed import Feed
 from server.runs.fence import fenced
 from server.runs.model import Claim
 from server.runs.outcome import Outcome
@@ -97,14 +98,17 @@ class Execution:
                 RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
             else:
                 RUNS_RESTARTED.labels(claimed.workflow).inc()
+            feed = Feed(claimed.fence, is_first_attempt=claimed.attempt == 1)
             try:
-                return await self._to_its_end()
+                # Until the run's end is committed: then its readers find the rest in the log.
+                with self._parts.broker.feeding(claimed.run_id, feed):
+                    return await self._to_its_end(feed)
             finally:
                 RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - started)
 
-    async def _to_its_end(self) -> Claim | None:
+    async def _to_its_end(self, feed: Feed) -> Claim | None:
         collector = UsageCollector()
-        async with EventWriter(self._parts.pool, self._parts.broker, self.claimed) as events:
+        async with EventWriter(self._parts.pool, self._parts.broker, self.claimed, feed) as events:
             events.append("metadata", {"run_id": str(self.claimed.run_id), "attempt": self.claimed.attempt})
             outcome = await self._outcome(events, collector)
             if outcome is not None and outcome.error_code:
