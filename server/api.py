@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
+from server.runs.protocol import assistants, system, thread_state, threads
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -12,4 +13,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     records.router,
     agents.router,
+    system.router,
+    assistants.router,
+    threads.router,
+    thread_state.router,
 )

@@ -19,6 +19,7 @@ from server.auth.senders import CodeSender
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
+from server.runs.assistants import Assistants
 from server.runtime import open_runtime
 from server.worker import running_worker
 
@@ -57,6 +58,7 @@ def create_app(
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
             BUILD.labels(app.version).set(1)
+            app.state.assistants = Assistants(runtime.workflows, runtime.clock.now())
             app.state.limits = RateLimits(settings)
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
@@ -75,7 +77,10 @@ def create_app(
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-Id", "X-Colloquy-Model", "Retry-After"],
+        expose_headers=[
+            *("X-Request-Id", "X-Colloquy-Model", "Retry-After"),
+            *("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"),
+        ],
     )
     app.add_middleware(Crashes, debug=settings.debug)
     app.add_middleware(RequestContext)

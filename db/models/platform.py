@@ -31,25 +31,33 @@ _RUN = ("platform.runs.id", "platform.runs.owner_id")
 
 
 class Thread(Base):
-    """A conversation of one owner with one workflow. `fence` rises with each claim of a run on it."""
+    """A conversation of one owner with one workflow, which its first run or state update names.
+
+    `fence` rises with each claim of a run on it and each update of its state from outside. `state_values` is its
+    newest state as JSON.
+    """
 
     __tablename__ = "threads"
     __table_args__ = (
         CheckConstraint("status IN ('idle', 'busy', 'interrupted', 'error')", name="threads_status_known"),
         UniqueConstraint("id", "owner_id", name="threads_id_owner"),
         Index("threads_owner_updated", "owner_id", text("updated_at DESC")),
+        Index("threads_owner_created", "owner_id", text("created_at DESC")),
+        Index("threads_owner_state_updated", "owner_id", text("state_updated_at DESC")),
         {"schema": "platform"},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
-    workflow: Mapped[str] = mapped_column(Text)
+    workflow: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default="idle")
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=_EMPTY)
     interrupts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
+    state_values: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     fence: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    state_updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Run(Base):

@@ -1,6 +1,5 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -12,27 +11,49 @@ from langgraph.types import Command
 from server.runs.encode import plain
 from server.runs.events import EventWriter
 from server.runs.model import Claim, StreamMode
+from server.runs.snapshots import pending_interrupts
 from server.runs.workflows import Graph
 
 _RECURSION_LIMIT: Final = 100
+# LangGraph puts interrupts among the state's keys under this name.
+_INTERRUPT: Final = "__interrupt__"
 # What the engine itself reads: the output from `values`, the interrupts from `updates`.
 _NEEDED: Final = frozenset({"values", "updates"})
 
 
 @dataclass
 class Driven:
-    """What a pass left: the graph's output and the interrupts it stopped at, by their id."""
+    """What a pass left: the newest state, which of it is the graph's output, and the interrupts it stopped at."""
 
-    output: dict[str, Any] | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    output_names: tuple[str, ...] = ()
     interrupts: dict[str, Any] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any] | None:
+        """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
+        return plain(self.state) if self.state else None
+
+    def output(self) -> dict[str, Any] | None:
+        """Return what the graph declares as its output, as JSON."""
+        if not self.state:
+            return None
+        output: dict[str, Any] = plain({name: self.state[name] for name in self.output_names if name in self.state})
+        return output
 
 
 async def drive(
-    graph: Graph, claimed: Claim, events: EventWriter, *, callbacks: list[BaseCallbackHandler], control: RunControl
-) -> Driven:
-    """Execute the claimed run on `graph`, which carries the run's saver."""
+    graph: Graph,
+    claimed: Claim,
+    events: EventWriter,
+    driven: Driven,
+    *,
+    callbacks: list[BaseCallbackHandler],
+    control: RunControl,
+) -> None:
+    """Execute the claimed run on `graph`, which carries its saver; `driven` holds what came before an exception too."""
     wanted = claimed.request["stream_modes"]
-    driven = Driven()
+    stopped = False
+    driven.output_names = _output_names(graph)
     config: RunnableConfig = {
         "configurable": {"thread_id": str(claimed.thread_id)},
         "callbacks": callbacks,
@@ -45,15 +66,13 @@ async def drive(
     async for part in parts:
         mode, data = cast("tuple[str, Any]", part)
         if mode == "values":
-            driven.output = plain({name: data[name] for name in _output_names(graph) if name in data})
-        if mode == "updates" and "__interrupt__" in data:
-            driven.interrupts |= {
-                item.id: {"id": item.id, "value": plain(item.value)} for item in data["__interrupt__"]
-            }
+            driven.state = {name: value for name, value in data.items() if name != _INTERRUPT}
+        stopped |= mode == "updates" and _INTERRUPT in data
         if mode in wanted:
             # Who hears of an interrupt may answer at once: it has to be committed by then.
             events.append(mode, data, early=not _announces(mode, data))
-    return driven
+    if stopped:
+        driven.interrupts = pending_interrupts(await graph.aget_state(config))
 
 
 def _announces(mode: str, data: Any) -> bool:
@@ -67,13 +86,13 @@ def _announces(mode: str, data: Any) -> bool:
             return bool(data.get("interrupts"))
         case "checkpoints":
             return any(task.get("interrupts") for task in data.get("tasks", ()))
-    return "__interrupt__" in data
+    return _INTERRUPT in data
 
 
-def _output_names(graph: Graph) -> Sequence[str]:
+def _output_names(graph: Graph) -> tuple[str, ...]:
     # `values` holds the whole state; a run's output is what the graph declares as such.
     names = graph.output_channels
-    return [names] if isinstance(names, str) else names
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _to_send(claimed: Claim) -> Any:

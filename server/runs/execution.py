@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
@@ -53,6 +54,11 @@ class Parts:
     serde: SerializerProtocol
     clock: Clock
     ids: IdSource
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether checkpoints are encrypted: then no copy of a state is kept beside them in plain text."""
+        return isinstance(self.serde, EncryptedSerializer)
 
 
 class Execution:
@@ -117,7 +123,7 @@ class Execution:
         count_model_calls(calls)
         try:
             if outcome is None:
-                await self._give_back(calls)
+                await self._give_back(events, calls)
                 return None
             return await self._finish(outcome, events, calls)
         except FenceLost:
@@ -130,22 +136,24 @@ class Execution:
     async def _outcome(self, events: EventWriter, collector: UsageCollector) -> Outcome | None:
         """Drive the graph; None means that the run is to go on elsewhere."""
         if self._cancelled:
-            return Outcome.interrupted()
+            return Outcome.interrupted(Driven())
         if self._draining:
             return None
         self._control = RunControl()
+        driven = Driven()
         try:
-            return Outcome.success(await self._drive(events, collector, self._control))
+            await self._drive(events, collector, driven, self._control)
+            return Outcome.success(driven)
         except (GraphDrained, FenceLost):
             return None
         except asyncio.CancelledError:
-            return Outcome.interrupted() if self._cancelled else None
+            return Outcome.interrupted(driven) if self._cancelled else None
         except Exception as error:  # noqa: BLE001 - whatever a graph raises ends its run, and only that
-            return Outcome.failure(error)
+            return Outcome.failure(error, driven)
         finally:
             self._control = None
 
-    async def _drive(self, events: EventWriter, collector: UsageCollector, control: RunControl) -> Driven:
+    async def _drive(self, events: EventWriter, collector: UsageCollector, driven: Driven, control: RunControl) -> None:
         parts, claimed = self._parts, self.claimed
         saver = FencedSaver(parts.pool, thread_id=claimed.thread_id, fence=claimed.fence, serde=parts.serde)
         graph = parts.workflows[claimed.workflow].copy(update={"checkpointer": saver})
@@ -156,14 +164,14 @@ class Execution:
             repositories=parts.repositories(claimed.owner_id),
         )
         with bind(bound):
-            return await drive(graph, claimed, events, callbacks=[collector], control=control)
+            await drive(graph, claimed, events, driven, callbacks=[collector], control=control)
 
     async def _finish(self, outcome: Outcome, events: EventWriter, calls: Sequence[Usage]) -> Claim | None:
         claimed = self.claimed
         async with fenced(self._parts.pool, claimed) as connection:
             await events.write(connection)
             await usage.insert(connection, claimed, calls)
-            await repository.finish(connection, claimed, outcome.as_row())
+            await repository.finish(connection, claimed, outcome.as_row(keeps_state=not self._parts.encrypts))
             following = await repository.next_pending(connection, claimed.thread_id)
             if following is not None and self._draining:
                 await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=str(following))
@@ -175,8 +183,10 @@ class Execution:
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
         return taken
 
-    async def _give_back(self, calls: Sequence[Usage]) -> None:
+    async def _give_back(self, events: EventWriter, calls: Sequence[Usage]) -> None:
         async with fenced(self._parts.pool, self.claimed) as connection:
+            # Readers here may have seen them: they must be there for readers elsewhere, too.
+            await events.write(connection)
             await usage.insert(connection, self.claimed, calls)
             await repository.release(connection, self.claimed)
             await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=str(self.claimed.run_id))

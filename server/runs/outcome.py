@@ -19,6 +19,7 @@ class Outcome:
 
     status: RunStatus
     output: dict[str, Any] | None = None
+    values: dict[str, Any] | None = None
     interrupts: dict[str, Any] = field(default_factory=dict)
     error_status: int | None = None
     error_code: str | None = None
@@ -27,34 +28,43 @@ class Outcome:
     @classmethod
     def success(cls, driven: Driven) -> Self:
         """The graph came to its end, or to an interrupt."""
-        return cls(status=RunStatus.success, output=driven.output, interrupts=driven.interrupts)
+        return cls(
+            status=RunStatus.success, output=driven.output(), values=driven.values(), interrupts=driven.interrupts
+        )
 
     @classmethod
-    def interrupted(cls) -> Self:
+    def interrupted(cls, driven: Driven) -> Self:
         """Somebody asked for the run's end."""
-        return cls(status=RunStatus.interrupted)
+        return cls(status=RunStatus.interrupted, values=driven.values())
 
     @classmethod
-    def failure(cls, error: Exception) -> Self:
+    def failure(cls, error: Exception, driven: Driven) -> Self:
         """The graph raised; only an error of our own shows its text."""
         if isinstance(error, ColloquyError):
             log.warning("run_failed", error_code=error.code)
-            return cls._error(error.status, error.code, error.message)
+            return cls._error(driven, error.status, error.code, error.message)
         if isinstance(error, GraphRecursionError):
             log.warning("run_failed", error_code="RECURSION_LIMIT")
-            return cls._error(500, "RECURSION_LIMIT", "The workflow took more steps than its limit allows.")
+            return cls._error(driven, 500, "RECURSION_LIMIT", "The workflow took more steps than its limit allows.")
         log.error("run_crashed", exc_info=error)
-        return cls._error(500, "INTERNAL", "The run failed because of an internal error.")
+        return cls._error(driven, 500, "INTERNAL", "The run failed because of an internal error.")
 
     @classmethod
-    def _error(cls, status: int, code: str, message: str) -> Self:
-        return cls(status=RunStatus.error, error_status=status, error_code=code, error_message=message)
+    def _error(cls, driven: Driven, status: int, code: str, message: str) -> Self:
+        return cls(
+            status=RunStatus.error,
+            values=driven.values(),
+            error_status=status,
+            error_code=code,
+            error_message=message,
+        )
 
-    def as_row(self) -> dict[str, Any]:
-        """Return the columns of `platform.runs` (and the thread's interrupts)."""
+    def as_row(self, *, keeps_state: bool = True) -> dict[str, Any]:
+        """Return the columns of `platform.runs` (and the thread's values, where they are kept, and interrupts)."""
         return {
             "status": self.status.value,
             "output": self.output,
+            "values": self.values if keeps_state else None,
             "interrupts": self.interrupts,
             "error_status": self.error_status,
             "error_code": self.error_code,

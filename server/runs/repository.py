@@ -5,8 +5,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
-from psycopg.types.json import Json, Jsonb
+from psycopg.types.json import Json
 
+from server.runs.assistants import labels
+from server.runs.jsonb import jsonb
 from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
 
 Connection = AsyncConnection[DictRow]
@@ -27,7 +29,7 @@ async def start(connection: Connection, run_id: UUID, request: RunRequest, worke
             request.owner_id,
             request.workflow,
             Json(request.payload()),
-            Jsonb(request.metadata),
+            jsonb(request.metadata | labels(request.workflow)),
             request.strategy,
             None if request.answers is None else list(request.answers),
             worker_id,
@@ -70,7 +72,7 @@ async def finish(connection: Connection, claimed: Claim, result: dict[str, Any])
     thread_status = "error" if result["status"] == RunStatus.error else "idle"
     if result["interrupts"] or result["status"] == RunStatus.interrupted:
         thread_status = "interrupted"
-    await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"])
+    await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"], result["values"])
 
 
 async def _roll_back(connection: Connection, claimed: Claim, base: str | None, interrupts: dict[str, Any]) -> None:
@@ -84,16 +86,29 @@ async def _roll_back(connection: Connection, claimed: Claim, base: str | None, i
     await free_thread(connection, claimed.thread_id, "interrupted" if interrupts else "idle", interrupts)
 
 
-async def free_thread(connection: Connection, thread_id: UUID, status: str, interrupts: dict[str, Any]) -> None:
-    """Mark the thread as no longer busy, unless another run of it is waiting."""
+async def free_thread(
+    connection: Connection,
+    thread_id: UUID,
+    status: str,
+    interrupts: dict[str, Any],
+    values: dict[str, Any] | None = None,
+) -> None:
+    """Mark the thread as no longer busy, unless another run of it is waiting; `values` is its changed state."""
     await connection.execute(
         """
-        UPDATE platform.threads SET updated_at = now(), interrupts = %(interrupts)s, status =
+        UPDATE platform.threads SET updated_at = now(), interrupts = %(interrupts)s,
+          state_values = coalesce(%(values)s, state_values),
+          state_updated_at = CASE WHEN %(values)s IS NULL THEN state_updated_at ELSE now() END, status =
           CASE WHEN EXISTS (SELECT 1 FROM platform.runs WHERE thread_id = %(thread)s
                             AND status IN ('pending', 'running')) THEN 'busy' ELSE %(status)s END
         WHERE id = %(thread)s
         """,
-        {"thread": thread_id, "status": status, "interrupts": Jsonb(interrupts)},
+        {
+            "thread": thread_id,
+            "status": status,
+            "interrupts": jsonb(interrupts),
+            "values": None if values is None else jsonb(values),
+        },
     )
 
 
@@ -137,7 +152,9 @@ async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunRes
         thread_id=row["thread_id"],
         status=RunStatus(row["status"]),
         output=row["output"],
-        interrupts=row["interrupts"],
+        interrupts={
+            name: {key: item[key] for key in item if key != "task_id"} for name, item in row["interrupts"].items()
+        },
         error_status=row["error_status"],
         error_code=row["error_code"],
         error_message=row["error_message"],

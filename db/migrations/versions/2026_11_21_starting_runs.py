@@ -107,7 +107,12 @@ BEGIN
           CASE WHEN is_claimed THEN 1 ELSE 0 END,
           CASE WHEN is_claimed THEN worker END,
           head, held.interrupts, CASE WHEN is_claimed THEN now() END);
+  -- A thread that was made through the protocol learns from its first run which workflow it is of.
   UPDATE platform.threads AS t SET status = 'busy', updated_at = now(), interrupts = '{}',
+         workflow = asked_workflow,
+         metadata = CASE WHEN held.workflow IS NULL THEN t.metadata || jsonb_build_object(
+           'graph_id', thread_metadata->'graph_id', 'assistant_id', thread_metadata->'assistant_id')
+         ELSE t.metadata END,
          fence = CASE WHEN is_claimed THEN held.fence + 1 ELSE held.fence END
   WHERE t.id = asked_thread;
   RETURN QUERY SELECT CASE WHEN is_claimed THEN 'claimed' WHEN is_busy THEN 'waits' ELSE 'pending' END,

@@ -1,12 +1,15 @@
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from core.errors import NotFound
 from core.settings import Settings
 from server.auth import api_keys, repository
+from server.runs.model import RunRequest
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
 
@@ -45,3 +48,21 @@ async def new_owner(runtime: Runtime) -> UUID:
     principal = await repository.by_key(runtime.database.pool, api_keys.digest(key))
     assert principal is not None
     return principal.user_id
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - what it looks at is in the database
+            await asyncio.sleep(0.02)
+
+
+async def until_next(runtime: Runtime, asked: RunRequest, node: str) -> None:
+    """Wait until the steps before `node` are committed: a step may be told before it is."""
+
+    async def is_next() -> bool:
+        try:
+            return (await runtime.engine.state(asked.owner_id, asked.thread_id)).next == (node,)
+        except NotFound:
+            return False
+
+    await until(is_next)

@@ -18,7 +18,7 @@ from server.runs import leases
 from server.runs.model import Event, EventId, RunRequest, RunStatus
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
-from tests.server.runs.conftest import new_owner
+from tests.server.runs.conftest import new_owner, until_next
 
 
 def request(owner: UUID, workflow: str = "steps", thread_id: UUID | None = None, **values: Any) -> RunRequest:
@@ -179,9 +179,7 @@ class TestCancel:
     async def test_a_running_run(self, runtime: Runtime, owner: UUID) -> None:
         asked = request(owner, seconds=30)
         run_id = await runtime.engine.start(asked)
-        async for event in runtime.engine.stream(owner, run_id):
-            if event.event == "updates":
-                break
+        await until_next(runtime, asked, "slow")
         assert await runtime.engine.cancel(owner, run_id) is True
         result = await runtime.engine.wait(owner, run_id, 5)
         assert result.status == RunStatus.interrupted

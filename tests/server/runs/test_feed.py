@@ -71,7 +71,7 @@ async def test_who_is_too_late_for_memory_reads_the_log(
     assert [one.event for one in live][:2] == ["metadata", "custom"]
 
 
-@pytest.mark.parametrize("mode", ["updates", "values", "tasks", "checkpoints", "debug"])
+@pytest.mark.parametrize("mode", ["updates", "values", "tasks", "debug"])
 async def test_an_interrupt_is_told_when_it_can_be_answered(runtime: Runtime, owner: UUID, mode: str) -> None:
     """In whichever mode: who answers at once is never told that the thread is busy."""
     asked = replace(request(owner, "approval"), stream_modes=(mode,))  # type: ignore[arg-type]  # it is a mode

@@ -1,0 +1,16 @@
+"""JSON for PostgreSQL's jsonb, which is stricter than JSON itself."""
+
+import re
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
+
+from server.runs.encode import encode
+
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def jsonb(data: Any) -> Jsonb:
+    """Return a parameter for a jsonb column, without the character U+0000, which jsonb has no room for."""
+    text = _NUL.sub(r"\1", encode(data))
+    return Jsonb(data, dumps=lambda _: text)
