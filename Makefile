@@ -26,7 +26,7 @@ studio: $(VENV)/.installed-dev ## Open the graphs in LangGraph Studio (developme
 	@touch .env
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_TRACING=false $(BIN)/langgraph dev --no-browser
 
-test: $(VENV)/.installed-dev ## Run the whole test suite
+test: $(VENV)/.installed-dev ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import contracts

@@ -27,6 +27,8 @@ _SHARED: tuple[Processor, ...] = (
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
+# One list for good: a logger that was used keeps the one it saw.
+_PROCESSORS: Final = [*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
 # They tell each request or job once more, or speak of their own inner life.
 _QUIET = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai"),
@@ -113,7 +115,7 @@ def configure(level: str, style: Style, *, error_file: Path | None = None, strea
     """
     _outlets.close()
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -1,7 +1,7 @@
 """Call records over HTTP: scenario T10, and every rule of G23, G24, G27, K05."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -21,10 +21,10 @@ class TestAccess:
         [
             ("POST", RECORDS),
             ("GET", RECORDS),
-            ("GET", f"{RECORDS}/{uuid4()}"),
-            ("PATCH", f"{RECORDS}/{uuid4()}"),
-            ("DELETE", f"{RECORDS}/{uuid4()}"),
-            ("POST", f"{RECORDS}/{uuid4()}/generate-summary"),
+            ("GET", f"{RECORDS}/{UUID(int=1)}"),
+            ("PATCH", f"{RECORDS}/{UUID(int=1)}"),
+            ("DELETE", f"{RECORDS}/{UUID(int=1)}"),
+            ("POST", f"{RECORDS}/{UUID(int=1)}/generate-summary"),
             ("GET", "/api/v1/agents"),
             ("POST", "/api/v1/agents"),
         ],
