@@ -9,10 +9,10 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command
 
 from server.runs.encode import plain
-from server.runs.events import EventWriter
 from server.runs.model import Claim, StreamMode
 from server.runs.snapshots import pending_interrupts
 from server.runs.workflows import Graph
+from server.runs.writer import RunWriter
 
 _RECURSION_LIMIT: Final = 100
 # LangGraph puts interrupts among the state's keys under this name.
@@ -44,7 +44,7 @@ class Driven:
 async def drive(
     graph: Graph,
     claimed: Claim,
-    events: EventWriter,
+    events: RunWriter,
     driven: Driven,
     *,
     callbacks: list[BaseCallbackHandler],

@@ -1,10 +1,13 @@
 """The run engine's words: a request to run, a run, its events, its result, a thread's state."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
+
+import orjson
 
 StreamMode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
 
@@ -87,6 +90,12 @@ class Claim:
     cancelled: bool = False
     """Whether its end was asked for while nobody executed it."""
 
+    @classmethod
+    def of(cls, run_id: UUID, row: Mapping[str, Any]) -> Self:
+        """Return what the database says of a claim."""
+        ids = {name: UUID(str(row[name])) for name in ("thread_id", "owner_id")}
+        return cls(run_id=run_id, **{**row, **ids})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
@@ -126,11 +135,16 @@ FIRST = EventId(-1, -1)
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run's stream: LangGraph's stream mode and what the graph emitted."""
+    """One event of a run's stream: LangGraph's stream mode and what the graph emitted, as JSON text."""
 
     id: EventId
     event: str
-    data: Any
+    json: str
+
+    @property
+    def data(self) -> Any:
+        """What the graph emitted."""
+        return orjson.loads(self.json)
 
 
 @dataclass(frozen=True, kw_only=True)

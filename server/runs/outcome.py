@@ -1,13 +1,15 @@
 """How a run ended, in the words of its row: an exception becomes a code and a sentence that are safe to show."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import structlog
 from langgraph.errors import GraphRecursionError
 
 from core.errors import ColloquyError
 from server.runs.drive import Driven
+from server.runs.encode import encode
+from server.runs.jsonb import jsonb_text
 from server.runs.model import RunStatus
 
 log = structlog.get_logger(__name__)
@@ -59,14 +61,19 @@ class Outcome:
             error_message=message,
         )
 
-    def as_row(self, *, keeps_state: bool = True) -> dict[str, Any]:
-        """Return the columns of `platform.runs` (and the thread's values, where they are kept, and interrupts)."""
-        return {
-            "status": self.status.value,
-            "output": self.output,
-            "values": self.values if keeps_state else None,
-            "interrupts": self.interrupts,
-            "error_status": self.error_status,
-            "error_code": self.error_code,
-            "error_message": self.error_message,
-        }
+    def as_row(self, *, keeps_state: bool = True) -> list[str | None]:
+        """Return status, output, values, interrupts, the error's status, code, message: for `platform.finish_run`."""
+        values = self.values if keeps_state else None
+        return [
+            self.status.value,
+            encode(self.output),
+            None if values is None else jsonb_text(values),
+            jsonb_text(self.interrupts),
+            None if self.error_status is None else str(self.error_status),
+            self.error_code,
+            self.error_message,
+        ]
+
+
+GIVEN_BACK: Final = [RunStatus.pending.value, None, None, "{}", None, None, None]
+"""What stands for an end where the run is to go on elsewhere."""
