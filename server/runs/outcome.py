@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import structlog
-from langgraph.errors import GraphRecursionError
+from langgraph.errors import EmptyInputError, GraphRecursionError
 
 from core.errors import ColloquyError
 from server.runs.drive import Driven
@@ -23,6 +23,8 @@ class Outcome:
     output: dict[str, Any] | None = None
     values: dict[str, Any] | None = None
     interrupts: dict[str, Any] = field(default_factory=dict)
+    stops: bool = False
+    """Whether the graph has steps to do, and waits: for an answer, or at a node where it was told to stop."""
     error_status: int | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -31,7 +33,11 @@ class Outcome:
     def success(cls, driven: Driven) -> Self:
         """The graph came to its end, or to an interrupt."""
         return cls(
-            status=RunStatus.success, output=driven.output(), values=driven.values(), interrupts=driven.interrupts
+            status=RunStatus.success,
+            output=driven.output(),
+            values=driven.values(),
+            interrupts=driven.interrupts,
+            stops=driven.stopped,
         )
 
     @classmethod
@@ -48,6 +54,9 @@ class Outcome:
         if isinstance(error, GraphRecursionError):
             log.warning("run_failed", error_code="RECURSION_LIMIT")
             return cls._error(driven, 500, "RECURSION_LIMIT", "The workflow took more steps than its limit allows.")
+        if isinstance(error, EmptyInputError):
+            log.warning("run_failed", error_code="EMPTY_INPUT")
+            return cls._error(driven, 422, "EMPTY_INPUT", "The run has no input, and its thread nothing to go on with.")
         log.error("run_crashed", exc_info=error)
         return cls._error(driven, 500, "INTERNAL", "The run failed because of an internal error.")
 
@@ -62,7 +71,7 @@ class Outcome:
         )
 
     def as_row(self, *, keeps_state: bool = True) -> list[str | None]:
-        """Return status, output, values, interrupts, the error's status, code, message: for `platform.finish_run`."""
+        """Return what `platform.finish_run` takes: status, output, values, interrupts, error, whether it stopped."""
         values = self.values if keeps_state else None
         return [
             self.status.value,
@@ -72,8 +81,9 @@ class Outcome:
             None if self.error_status is None else str(self.error_status),
             self.error_code,
             self.error_message,
+            str(self.stops).lower(),
         ]
 
 
-GIVEN_BACK: Final = [RunStatus.pending.value, None, None, "{}", None, None, None]
+GIVEN_BACK: Final = [RunStatus.pending.value, None, None, "{}", None, None, None, "false"]
 """What stands for an end where the run is to go on elsewhere."""

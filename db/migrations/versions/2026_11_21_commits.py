@@ -101,8 +101,8 @@ BEGIN
 END $$;
 
 -- The same, and how the run ended: its thread is free, or goes on with its next run, which `worker` claims.
--- `ended` holds status, output, values, interrupts, error_status, error_code, error_message; the status `pending`
--- gives the run back. `used` are model calls.
+-- `ended` holds status, output, values, interrupts, error_status, error_code, error_message, and whether the graph
+-- stopped before its end; the status `pending` gives the run back. `used` are model calls.
 CREATE FUNCTION platform.finish_run(
   held_thread UUID, held_fence BIGINT, held_run UUID, asked_owner UUID,
   written JSON, blobs BYTEA[], event_seqs INTEGER[], event_names TEXT[], event_data TEXT[],
@@ -166,7 +166,8 @@ BEGIN
     state_values = coalesce(kept, t.state_values),
     state_updated_at = CASE WHEN kept IS NULL THEN t.state_updated_at ELSE now() END,
     status = CASE WHEN successor IS NOT NULL THEN 'busy'
-                  WHEN stops_at <> '{}' OR (ended[1] = 'interrupted' AND result = 'kept') THEN 'interrupted'
+                  WHEN stops_at <> '{}' OR (result = 'kept' AND (ended[8]::boolean OR ended[1] = 'interrupted'))
+                    THEN 'interrupted'
                   WHEN ended[1] = 'error' AND result = 'kept' THEN 'error' ELSE 'idle' END
   WHERE t.id = held_thread;
   IF successor IS NOT NULL AND worker IS NOT NULL THEN
