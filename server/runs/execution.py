@@ -79,6 +79,8 @@ class Execution:
         self._draining = False
         self._control: RunControl | None = None
         self._task: asyncio.Task[Claim | None] | None = None
+        self.ended: Outcome | None = None
+        """How it ended, once that is committed; None where it goes on elsewhere, or was undone."""
 
     def begin(self) -> asyncio.Task[Claim | None]:
         """Execute in a task of its own; it gives the thread's next run, where one waited and could be claimed."""
@@ -146,6 +148,7 @@ class Execution:
             return None
         if not finished.rolled_back:
             saver.leave_head()
+            self.ended = outcome
         return finished.claim
 
     async def _outcome(self, writer: RunWriter, saver: RunSaver, collector: UsageCollector) -> Outcome | None:

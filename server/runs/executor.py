@@ -34,6 +34,16 @@ class Executor:
         """Whether another run may begin here now."""
         return not self._draining and len(self._tasks) < self._concurrency
 
+    def of(self, run_id: UUID, owner_id: UUID) -> Execution | None:
+        """Return the execution of an owner's run, if it is one of this process."""
+        execution = self._executions.get(run_id)
+        return execution if execution is not None and execution.claimed.owner_id == owner_id else None
+
+    async def wait(self, execution: Execution, seconds: float | None) -> None:
+        """Wait until an execution is over, for `seconds` at most."""
+        if execution in self._tasks:
+            await asyncio.wait({self._tasks[execution]}, timeout=seconds)
+
     def executes(self, run_id: UUID) -> bool:
         """Tell whether a run is one of this process."""
         return run_id in self._executions

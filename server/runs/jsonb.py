@@ -17,5 +17,10 @@ def jsonb(data: Any) -> Jsonb:
 
 
 def jsonb_text(data: Any) -> str:
+    """Return JSON text that jsonb takes."""
+    return without_nul(encode(data))
+
+
+def without_nul(text: str) -> str:
     """Return JSON text without the character U+0000, which jsonb has no room for."""
-    return _NUL.sub(r"\1", encode(data))
+    return _NUL.sub(r"\1", text) if "\\u0000" in text else text

@@ -3,7 +3,6 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -213,8 +212,6 @@ class RunResult:
     error_status: int | None
     error_code: str | None
     error_message: str | None
-    created_at: datetime
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from psycopg.types.json import Json
 from server.runs.assistants import labels
 from server.runs.jsonb import jsonb
 from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
+from server.runs.snapshots import shown
 
 Connection = AsyncConnection[DictRow]
 MAX_LOST_ATTEMPTS = 3
@@ -95,14 +96,10 @@ async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunRes
         thread_id=row["thread_id"],
         status=RunStatus(row["status"]),
         output=row["output"],
-        interrupts={
-            name: {key: item[key] for key in item if key != "task_id"} for name, item in row["interrupts"].items()
-        },
+        interrupts=shown(row["interrupts"]),
         error_status=row["error_status"],
         error_code=row["error_code"],
         error_message=row["error_message"],
-        created_at=row["created_at"],
-        finished_at=row["finished_at"],
     )
 
 

@@ -101,8 +101,8 @@ BEGIN
 END $$;
 
 -- The same, and how the run ended: its thread is free, or goes on with its next run, which `worker` claims.
--- `ended` holds status, output, values, interrupts, error_status, error_code, error_message, and whether the graph
--- stopped before its end; the status `pending` gives the run back. `used` are model calls.
+-- `ended` holds status, output, values (`null`: not copied), interrupts, error_status, error_code, error_message, and
+-- whether the graph stopped before its end; the status `pending` gives the run back. `used` are model calls.
 CREATE FUNCTION platform.finish_run(
   held_thread UUID, held_fence BIGINT, held_run UUID, asked_owner UUID,
   written JSON, blobs BYTEA[], event_seqs INTEGER[], event_names TEXT[], event_data TEXT[],
@@ -163,7 +163,7 @@ BEGIN
   SELECT r.id INTO successor FROM platform.runs AS r WHERE r.thread_id = held_thread AND r.status = 'pending'
   ORDER BY r.created_at, r.id LIMIT 1;
   UPDATE platform.threads AS t SET updated_at = now(), interrupts = stops_at,
-    state_values = coalesce(kept, t.state_values),
+    state_values = CASE WHEN kept IS NULL THEN t.state_values ELSE nullif(kept, 'null') END,
     state_updated_at = CASE WHEN kept IS NULL THEN t.state_updated_at ELSE now() END,
     status = CASE WHEN successor IS NOT NULL THEN 'busy'
                   WHEN stops_at <> '{}' OR (result = 'kept' AND (ended[8]::boolean OR ended[1] = 'interrupted'))
