@@ -25,20 +25,27 @@ _NEEDED: Final = frozenset({"values", "updates"})
 class Driven:
     """What a pass left: the newest state, which of it is the graph's output, and the interrupts it stopped at."""
 
-    state: dict[str, Any] = field(default_factory=dict)
+    state: Any = field(default_factory=dict)
+    """By key; a workflow function's (and a state's that is one value) is what it returned."""
     output_names: tuple[str, ...] = ()
+    is_one_value: bool = False
     interrupts: dict[str, Any] = field(default_factory=dict)
 
-    def values(self) -> dict[str, Any] | None:
-        """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
-        return plain(self.state) if self.state else None
+    @property
+    def _is_empty(self) -> bool:
+        return isinstance(self.state, dict) and not self.state
 
-    def output(self) -> dict[str, Any] | None:
+    def values(self) -> Any:
+        """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
+        return None if self._is_empty else plain(self.state)
+
+    def output(self) -> Any:
         """Return what the graph declares as its output, as JSON."""
-        if not self.state:
+        if self._is_empty:
             return None
-        output: dict[str, Any] = plain({name: self.state[name] for name in self.output_names if name in self.state})
-        return output
+        if not isinstance(self.state, dict) or self.is_one_value:
+            return plain(self.state)
+        return plain({name: self.state[name] for name in self.output_names if name in self.state})
 
 
 async def drive(
@@ -54,6 +61,7 @@ async def drive(
     wanted = claimed.request["stream_modes"]
     stopped = False
     driven.output_names = _output_names(graph)
+    driven.is_one_value = isinstance(graph.output_channels, str)
     config: RunnableConfig = {
         "configurable": {"thread_id": str(claimed.thread_id)},
         "callbacks": callbacks,
@@ -66,13 +74,21 @@ async def drive(
     async for part in parts:
         mode, data = cast("tuple[str, Any]", part)
         if mode == "values":
-            driven.state = {name: value for name, value in data.items() if name != _INTERRUPT}
+            driven.state = _state(data, driven)
         stopped |= mode == "updates" and _INTERRUPT in data
         if mode in wanted:
             # Who hears of an interrupt may answer at once: it has to be committed by then.
             events.append(mode, data, early=not _announces(mode, data))
     if stopped:
         driven.interrupts = pending_interrupts(await graph.aget_state(config))
+
+
+def _state(data: Any, driven: Driven) -> Any:
+    if not isinstance(data, dict):
+        return data
+    state = {name: value for name, value in data.items() if name != _INTERRUPT}
+    # Where the state is one value, an interrupt comes alone.
+    return driven.state if driven.is_one_value and not state else state
 
 
 def _announces(mode: str, data: Any) -> bool:

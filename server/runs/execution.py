@@ -29,7 +29,7 @@ from server.runs.feed import Feed
 from server.runs.fence import fenced
 from server.runs.model import Claim
 from server.runs.outcome import Outcome
-from server.runs.workflows import Workflows
+from server.runs.workflows import Workflows, with_saver
 
 log = structlog.get_logger(__name__)
 
@@ -156,7 +156,6 @@ class Execution:
     async def _drive(self, events: EventWriter, collector: UsageCollector, driven: Driven, control: RunControl) -> None:
         parts, claimed = self._parts, self.claimed
         saver = FencedSaver(parts.pool, thread_id=claimed.thread_id, fence=claimed.fence, serde=parts.serde)
-        graph = parts.workflows[claimed.workflow].copy(update={"checkpointer": saver})
         bound = Resources(
             models=parts.models,
             clock=parts.clock,
@@ -164,7 +163,9 @@ class Execution:
             repositories=parts.repositories(claimed.owner_id),
         )
         with bind(bound):
-            await drive(graph, claimed, events, driven, callbacks=[collector], control=control)
+            async with parts.workflows.opened(claimed) as graph:
+                on_saver = with_saver(graph, saver)
+                await drive(on_saver, claimed, events, driven, callbacks=[collector], control=control)
 
     async def _finish(self, outcome: Outcome, events: EventWriter, calls: Sequence[Usage]) -> Claim | None:
         claimed = self.claimed
