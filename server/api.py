@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
-from server.runs.protocol import assistants, system, thread_state, threads
+from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -17,4 +17,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     assistants.router,
     threads.router,
     thread_state.router,
+    run_starts.router,
+    runs.router,
+    not_offered.router,
 )

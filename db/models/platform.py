@@ -34,7 +34,7 @@ class Thread(Base):
     """A conversation of one owner with one workflow, which its first run or state update names.
 
     `fence` rises with each claim of a run on it and each update of its state from outside. `state_values` is its
-    newest state as JSON.
+    newest state as JSON. One that is `ephemeral` was made for a single run, and is deleted some time after it.
     """
 
     __tablename__ = "threads"
@@ -44,6 +44,7 @@ class Thread(Base):
         Index("threads_owner_updated", "owner_id", text("updated_at DESC")),
         Index("threads_owner_created", "owner_id", text("created_at DESC")),
         Index("threads_owner_state_updated", "owner_id", text("state_updated_at DESC")),
+        Index("threads_ephemeral", "updated_at", postgresql_where=text("ephemeral")),
         {"schema": "platform"},
     )
 
@@ -55,6 +56,7 @@ class Thread(Base):
     interrupts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
     state_values: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     fence: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    ephemeral: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     state_updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -66,7 +68,8 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('pending', 'running', 'success', 'error', 'interrupted')", name="runs_status_known"
+            "status IN ('scheduled', 'pending', 'running', 'success', 'error', 'interrupted')",
+            name="runs_status_known",
         ),
         CheckConstraint("cancel_action IN ('interrupt', 'rollback')", name="runs_cancel_known"),
         UniqueConstraint("id", "owner_id", name="runs_id_owner"),
@@ -78,6 +81,7 @@ class Run(Base):
         ),
         Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
+        Index("runs_scheduled", "scheduled_at", postgresql_where=text("status = 'scheduled'")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),
         Index("runs_owner", "owner_id"),
         {"schema": "platform"},
@@ -101,6 +105,8 @@ class Run(Base):
     error_code: Mapped[str | None] = mapped_column(Text)
     error_message: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # When it takes its place in the thread's queue; null once it has.
+    scheduled_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -1,24 +1,22 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
-from langgraph.types import Command
+from langgraph.types import Command, Send
 
 from server.runs.encode import plain
 from server.runs.events import EventWriter
-from server.runs.model import Claim, StreamMode
+from server.runs.model import Claim, RunOptions
+from server.runs.parts import INTERRUPT, Part, Teller, Told, graph_modes, part_of
 from server.runs.snapshots import pending_interrupts
 from server.runs.workflows import Graph
 
 _RECURSION_LIMIT: Final = 100
-# LangGraph puts interrupts among the state's keys under this name.
-_INTERRUPT: Final = "__interrupt__"
-# What the engine itself reads: the output from `values`, the interrupts from `updates`.
-_NEEDED: Final = frozenset({"values", "updates"})
 
 
 @dataclass
@@ -27,9 +25,11 @@ class Driven:
 
     state: Any = field(default_factory=dict)
     """By key; a workflow function's (and a state's that is one value) is what it returned."""
-    output_names: tuple[str, ...] = ()
     is_one_value: bool = False
+    output_names: tuple[str, ...] | None = ()
+    """None: the output is not wanted."""
     interrupts: dict[str, Any] = field(default_factory=dict)
+    stopped: bool = False
 
     @property
     def _is_empty(self) -> bool:
@@ -41,7 +41,7 @@ class Driven:
 
     def output(self) -> Any:
         """Return what the graph declares as its output, as JSON."""
-        if self._is_empty:
+        if self._is_empty or self.output_names is None:
             return None
         if not isinstance(self.state, dict) or self.is_one_value:
             return plain(self.state)
@@ -58,51 +58,83 @@ async def drive(
     control: RunControl,
 ) -> None:
     """Execute the claimed run on `graph`, which carries its saver; `driven` holds what came before an exception too."""
-    wanted = claimed.request["stream_modes"]
-    stopped = False
-    driven.output_names = _output_names(graph)
+    options = RunOptions(**claimed.request.get("options", {}))
+    driven.output_names = _output_names(graph) if options.keeps_output else None
     driven.is_one_value = isinstance(graph.output_channels, str)
-    config: RunnableConfig = {
-        "configurable": {"thread_id": str(claimed.thread_id)},
-        "callbacks": callbacks,
-        "recursion_limit": _RECURSION_LIMIT,
-        "run_id": claimed.run_id,
-        "metadata": {"run_id": str(claimed.run_id), "workflow": claimed.workflow, "attempt": claimed.attempt},
+    config = _config(claimed, options) | {"callbacks": callbacks}
+    teller = Teller(frozenset(claimed.request["stream_modes"]))
+    async for part, told in _emitted(graph, claimed, options, config, teller, control):
+        if part is not None and part.namespace == ():
+            if part.mode == "values":
+                driven.state = _without_interrupts(part.data, driven)
+            driven.stopped |= part.mode == "updates" and INTERRUPT in part.data
+        for event in told:
+            events.append(event.event, event.data, early=event.early)
+    if driven.stopped:
+        # The thread's newest checkpoint, also where the run forked from another one.
+        driven.interrupts = pending_interrupts(await graph.aget_state(_place(claimed)))
+
+
+async def _emitted(
+    graph: Graph,
+    claimed: Claim,
+    options: RunOptions,
+    config: RunnableConfig,
+    teller: Teller,
+    control: RunControl,
+) -> AsyncIterator[tuple[Part | None, list[Told]]]:
+    """Yield what the graph emits, with the events that tell it."""
+    given: dict[str, Any] = {
+        "context": options.context,
+        "stream_mode": graph_modes(teller.wanted),
+        "interrupt_before": options.interrupt_before,
+        "interrupt_after": options.interrupt_after,
+        "durability": options.durability,
+        "subgraphs": options.subgraphs,
+        "control": control,
     }
-    modes = cast("list[StreamMode]", sorted(_NEEDED | set(wanted)))
-    parts = graph.astream(_to_send(claimed), config, stream_mode=modes, durability="sync", control=control)
-    async for part in parts:
-        mode, data = cast("tuple[str, Any]", part)
-        if mode == "values":
-            driven.state = _state(data, driven)
-        stopped |= mode == "updates" and _INTERRUPT in data
-        if mode in wanted:
-            # Who hears of an interrupt may answer at once: it has to be committed by then.
-            events.append(mode, data, early=not _announces(mode, data))
-    if stopped:
-        driven.interrupts = pending_interrupts(await graph.aget_state(config))
+    send = _to_send(claimed, options)
+    if "events" not in teller.wanted:
+        async for emitted in graph.astream(send, config, **given):
+            part = part_of(emitted, subgraphs=options.subgraphs)
+            yield part, list(teller.tell(part))
+        return
+    run_id = str(claimed.run_id)
+    async for event in graph.astream_events(send, config, version="v2", **given):
+        chunk = None
+        if event["event"] == "on_chain_stream" and event["run_id"] == run_id:
+            chunk = part_of(event["data"]["chunk"], subgraphs=options.subgraphs)
+        told = list(teller.tell_raw(event, chunk))
+        yield chunk, told if chunk is None else [*told, *teller.tell(chunk)]
 
 
-def _state(data: Any, driven: Driven) -> Any:
+def _config(claimed: Claim, options: RunOptions) -> RunnableConfig:
+    config = _place(claimed)
+    # The engine's own keys last: a client cannot set them.
+    config["configurable"] = options.configurable | config["configurable"]
+    if claimed.restarts_input and options.checkpoint is not None:
+        config["configurable"] |= options.checkpoint
+    config["recursion_limit"] = options.recursion_limit or _RECURSION_LIMIT
+    config["tags"] = list(options.tags)
+    config["run_id"] = claimed.run_id
+    config["metadata"] = claimed.request.get("metadata", {}) | {
+        "run_id": str(claimed.run_id),
+        "workflow": claimed.workflow,
+        "attempt": claimed.attempt,
+    }
+    return config
+
+
+def _place(claimed: Claim) -> RunnableConfig:
+    return {"configurable": {"thread_id": str(claimed.thread_id)}}
+
+
+def _without_interrupts(data: Any, driven: Driven) -> Any:
     if not isinstance(data, dict):
         return data
-    state = {name: value for name, value in data.items() if name != _INTERRUPT}
+    state = {name: value for name, value in data.items() if name != INTERRUPT}
     # Where the state is one value, an interrupt comes alone.
     return driven.state if driven.is_one_value and not state else state
-
-
-def _announces(mode: str, data: Any) -> bool:
-    """Tell whether an event of any stream mode says that the graph waits for an answer."""
-    if not isinstance(data, dict):
-        return False
-    match mode:
-        case "debug":
-            return _announces("tasks", data.get("payload")) or _announces("checkpoints", data.get("payload"))
-        case "tasks":
-            return bool(data.get("interrupts"))
-        case "checkpoints":
-            return any(task.get("interrupts") for task in data.get("tasks", ()))
-    return _INTERRUPT in data
 
 
 def _output_names(graph: Graph) -> tuple[str, ...]:
@@ -111,10 +143,15 @@ def _output_names(graph: Graph) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _to_send(claimed: Claim) -> Any:
+def _to_send(claimed: Claim, options: RunOptions) -> Any:
     # The thread has moved on since the run was accepted: what was sent is in its checkpoints already.
     if not claimed.restarts_input:
         return None
-    if claimed.request["resume"] is not None:
-        return Command(resume=claimed.request["resume"])
+    resume = claimed.request["resume"]
+    if resume is not None or options.update is not None or options.goto:
+        goto = [Send(item["node"], item["input"]) if isinstance(item, dict) else item for item in options.goto]
+        update = options.update
+        return Command(
+            resume=resume, goto=goto, update=[tuple(p) for p in update] if isinstance(update, list) else update
+        )
     return claimed.request["input"]

@@ -157,6 +157,15 @@ class RunEngine:
         async for event in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
             yield event
 
+    async def follow(self, owner_id: UUID, run_id: UUID, after: EventId = FIRST) -> AsyncIterator[Event]:
+        """Yield the events of a run that is known to be this owner's, as `stream` does."""
+        async for event in events.read(self._pool, self._broker, owner_id, run_id, after):
+            yield event
+
+    async def until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None = None) -> bool:
+        """Wait until a run of this owner is finished or gone, for `seconds` at most; tell whether it is."""
+        return await self._until_finished(owner_id, run_id, seconds)
+
     async def cancel(self, owner_id: UUID, run_id: UUID, action: CancelAction = "interrupt") -> bool:
         """Ask for the end of a run; False when it had ended already (or is another's).
 
@@ -196,7 +205,7 @@ class RunEngine:
         async with acting_for(self._pool, owner_id) as connection:
             return await repository.delete_thread(connection, thread_id, owner_id)
 
-    async def _until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None) -> None:
+    async def _until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (float("inf") if seconds is None else seconds)
         with self._broker.subscribe(run_id) as news:
@@ -205,8 +214,9 @@ class RunEngine:
                 async with acting_for(self._pool, owner_id) as connection:
                     status = await repository.status(connection, run_id)
                 if status is None or status.finished:
-                    return
+                    return True
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
+        return False
 
 
 def _claim(run_id: UUID, request: RunRequest, accepted: Accepted) -> Claim:

@@ -22,6 +22,10 @@ BEAT_SECONDS: Final = 2.0
 DEAD_SECONDS: Final = 6.0
 # A run that nobody took up by then has lost its job.
 _UNTAKEN_SECONDS: Final = 5.0
+# How often runs are looked for whose time has come.
+_WAKE_SECONDS: Final = 0.5
+# A client that lost its connection may come back for the result of a stateless run.
+EPHEMERAL_SECONDS: Final = 60.0
 LOST_SENTENCE: Final = "The run lost its worker three times and was given up."
 
 
@@ -35,15 +39,18 @@ class Leases:
         self._worker_id = worker_id
         self._unknown: set[UUID] = set()
         self._task: asyncio.Task[None] | None = None
+        self._waker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Register this process, sweep once, and go on beating."""
         await self._beat()
         self._task = asyncio.create_task(self._beat_often(), name="heartbeat")
+        self._waker = asyncio.create_task(self._wake_often(), name="alarm clock")
 
     async def stop(self) -> None:
         """Stop beating and sign off, so that what is left restarts elsewhere at once."""
         await end(self._task)
+        await end(self._waker)
         async with self._pool.connection() as connection:
             await connection.execute("DELETE FROM platform.workers WHERE id = %s", (self._worker_id,))
 
@@ -54,6 +61,16 @@ class Leases:
                 await self._beat()
             except Exception as error:  # noqa: BLE001 - the database may be restarting; the next beat tries again
                 log.warning("heartbeat_failed", error=type(error).__name__)
+
+    async def _wake_often(self) -> None:
+        while True:
+            await asyncio.sleep(_WAKE_SECONDS)
+            try:
+                async with self._pool.connection() as connection, connection.transaction():
+                    for run_id in await _due(connection):
+                        await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+            except Exception as error:  # noqa: BLE001 - the next look finds them
+                log.warning("scheduled_runs_not_woken", error=type(error).__name__)
 
     async def _beat(self) -> None:
         async with self._pool.connection() as connection:
@@ -88,6 +105,39 @@ class Leases:
                 await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
         for run_id in await _untaken(connection):
             await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+        await _delete_ephemeral(connection)
+
+
+async def _due(connection: AsyncConnection[DictRow]) -> list[UUID]:
+    """Let runs whose time has come take their places in their threads' queues, and return them."""
+    cursor = await connection.execute(
+        """
+        WITH due AS (
+          SELECT run.id, run.thread_id FROM platform.runs AS run
+          JOIN platform.threads AS thread ON thread.id = run.thread_id
+          WHERE run.status = 'scheduled' AND run.scheduled_at <= now()
+          ORDER BY run.scheduled_at LIMIT 100 FOR UPDATE OF run, thread SKIP LOCKED),
+        busy AS (
+          UPDATE platform.threads SET status = 'busy', updated_at = now() WHERE id IN (SELECT thread_id FROM due))
+        UPDATE platform.runs SET status = 'pending', scheduled_at = NULL WHERE id IN (SELECT id FROM due) RETURNING id
+        """
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def _delete_ephemeral(connection: AsyncConnection[DictRow]) -> None:
+    """Delete the threads of stateless runs that ended a while ago, and whose answer nobody fetched."""
+    await connection.execute(
+        """
+        DELETE FROM platform.threads WHERE id IN (
+          SELECT id FROM platform.threads AS thread
+          WHERE ephemeral AND updated_at < now() - make_interval(secs => %s)
+            AND NOT EXISTS (SELECT FROM platform.runs
+                            WHERE thread_id = thread.id AND status IN ('scheduled', 'pending', 'running'))
+          ORDER BY updated_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+        """,
+        (EPHEMERAL_SECONDS,),
+    )
 
 
 async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:

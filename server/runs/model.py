@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
-StreamMode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
+StreamMode = Literal[
+    "values", "updates", "messages", "messages-tuple", "custom", "events", "tasks", "checkpoints", "debug"
+]
 
 
 class RunStatus(enum.StrEnum):
-    """A run's life: pending → running → one of the others."""
+    """A run's life: (scheduled →) pending → running → one of the others."""
 
+    scheduled = "scheduled"
     pending = "pending"
     running = "running"
     success = "success"
@@ -21,7 +24,7 @@ class RunStatus(enum.StrEnum):
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen to the run."""
-        return self not in (RunStatus.pending, RunStatus.running)
+        return self not in (RunStatus.scheduled, RunStatus.pending, RunStatus.running)
 
 
 Strategy = Literal["reject", "enqueue", "interrupt", "rollback"]
@@ -37,34 +40,85 @@ class Idempotency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is driven; kept on its row, so that a restart drives it in the same way.
+
+    `update` and `goto` are a command's other parts. `checkpoint` is LangGraph's own form of the checkpoint that the run
+    forks from. A run that is restarted after its first checkpoint goes on from there, and forks no second time.
+    """
+
+    tags: list[str] = field(default_factory=list)
+    recursion_limit: int | None = None
+    configurable: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] | None = None
+    interrupt_before: str | list[str] | None = None
+    interrupt_after: str | list[str] | None = None
+    subgraphs: bool = False
+    durability: Literal["sync", "async"] = "sync"
+    update: Any = None
+    goto: list[Any] = field(default_factory=list)
+    checkpoint: dict[str, Any] | None = None
+    keeps_output: bool = True
+    """Whether the output is kept on the run's row; the protocol's clients read the thread's state instead."""
+
+    def changed(self) -> dict[str, Any]:
+        """Return what is not as it is by default."""
+        usual = vars(RunOptions())
+        return {name: value for name, value in vars(self).items() if value != usual[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """What to do on a thread. Neither `input` nor `resume`: go on from the last checkpoint.
 
     `answers` names the interrupts that `resume` answers; empty: the thread's only one; None: it answers none.
-    `strategy` says what happens when a run of the thread is not finished.
+    `strategy` says what happens when a run of the thread is not finished. `metadata` is the run's, and the thread's if
+    this makes it; without `makes_thread` the thread has to be there. `after_seconds` is how long it waits before it
+    takes its place in the thread's queue. A thread that `is_stateless` is deleted some time after its run.
     """
 
     thread_id: UUID
     owner_id: UUID
     workflow: str
-    input: dict[str, Any] | None = None
+    input: Any = None
     resume: Any = None
     answers: tuple[str, ...] | None = None
     strategy: Strategy = "reject"
     idempotency: Idempotency | None = None
     stream_modes: tuple[StreamMode, ...] = ("updates", "custom")
     metadata: dict[str, Any] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
+    makes_thread: bool = True
+    after_seconds: float | None = None
+    is_stateless: bool = False
 
     def payload(self) -> dict[str, Any]:
         """Return what is kept on the run's row, to be able to send it again after a crash."""
-        return {"input": self.input, "resume": self.resume, "stream_modes": list(self.stream_modes)}
+        return {
+            "input": self.input,
+            "resume": self.resume,
+            "stream_modes": list(self.stream_modes),
+            "metadata": self.metadata,
+            "strategy": self.strategy,
+            "options": self.options.changed(),
+        }
 
 
 @dataclass(frozen=True)
 class Accepted:
     """What became of a request: a run that was claimed at once, that waits, or the refusal's name."""
 
-    outcome: Literal["claimed", "pending", "waits", "replayed", "no_thread", "busy", "not_interrupted", "key_reused"]
+    outcome: Literal[
+        "claimed",
+        "pending",
+        "waits",
+        "scheduled",
+        "replayed",
+        "no_thread",
+        "busy",
+        "not_interrupted",
+        "key_reused",
+    ]
     run_id: UUID | None
     fence: int | None
 
@@ -126,7 +180,7 @@ FIRST = EventId(-1, -1)
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run's stream: LangGraph's stream mode and what the graph emitted."""
+    """One event of a run's stream: the protocol's name of it (`updates`, `values|<subgraph>`), and what it tells."""
 
     id: EventId
     event: str

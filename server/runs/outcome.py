@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import structlog
-from langgraph.errors import GraphRecursionError
+from langgraph.errors import EmptyInputError, GraphRecursionError
 
 from core.errors import ColloquyError
 from server.runs.drive import Driven
@@ -21,6 +21,8 @@ class Outcome:
     output: dict[str, Any] | None = None
     values: dict[str, Any] | None = None
     interrupts: dict[str, Any] = field(default_factory=dict)
+    stops: bool = False
+    """Whether the graph has steps to do, and waits: for an answer, or at a node where it was told to stop."""
     error_status: int | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -29,7 +31,11 @@ class Outcome:
     def success(cls, driven: Driven) -> Self:
         """The graph came to its end, or to an interrupt."""
         return cls(
-            status=RunStatus.success, output=driven.output(), values=driven.values(), interrupts=driven.interrupts
+            status=RunStatus.success,
+            output=driven.output(),
+            values=driven.values(),
+            interrupts=driven.interrupts,
+            stops=driven.stopped,
         )
 
     @classmethod
@@ -46,6 +52,9 @@ class Outcome:
         if isinstance(error, GraphRecursionError):
             log.warning("run_failed", error_code="RECURSION_LIMIT")
             return cls._error(driven, 500, "RECURSION_LIMIT", "The workflow took more steps than its limit allows.")
+        if isinstance(error, EmptyInputError):
+            log.warning("run_failed", error_code="EMPTY_INPUT")
+            return cls._error(driven, 422, "EMPTY_INPUT", "The run has no input, and its thread nothing to go on with.")
         log.error("run_crashed", exc_info=error)
         return cls._error(driven, 500, "INTERNAL", "The run failed because of an internal error.")
 
@@ -66,6 +75,7 @@ class Outcome:
             "output": self.output,
             "values": self.values if keeps_state else None,
             "interrupts": self.interrupts,
+            "stops": self.stops,
             "error_status": self.error_status,
             "error_code": self.error_code,
             "error_message": self.error_message,

@@ -22,7 +22,7 @@ async def start(connection: Connection, run_id: UUID, request: RunRequest, worke
     """
     idempotency = request.idempotency
     cursor = await connection.execute(
-        "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)",
+        "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s, %s, %s, %s)",
         (
             run_id,
             request.thread_id,
@@ -35,6 +35,9 @@ async def start(connection: Connection, run_id: UUID, request: RunRequest, worke
             worker_id,
             idempotency.key if idempotency else None,
             idempotency.request_sha256 if idempotency else None,
+            request.makes_thread,
+            request.is_stateless,
+            request.after_seconds,
         ),
     )
     row = await cursor.fetchone() or {}
@@ -70,7 +73,7 @@ async def finish(connection: Connection, claimed: Claim, result: dict[str, Any])
         {**result, "output": Json(result["output"]), "run": claimed.run_id},
     )
     thread_status = "error" if result["status"] == RunStatus.error else "idle"
-    if result["interrupts"] or result["status"] == RunStatus.interrupted:
+    if result["stops"] or result["status"] == RunStatus.interrupted:
         thread_status = "interrupted"
     await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"], result["values"])
 
@@ -181,10 +184,10 @@ async def request_cancel(
     cursor = await connection.execute(
         """
         UPDATE platform.runs SET cancel_action = %s,
-          status = CASE WHEN status = 'pending' THEN 'interrupted' ELSE status END,
-          finished_at = CASE WHEN status = 'pending' THEN now() END
-        WHERE id = %s AND owner_id = %s AND status IN ('pending', 'running')
-        RETURNING thread_id, status, base_interrupts
+          status = CASE WHEN status = 'running' THEN status ELSE 'interrupted' END,
+          finished_at = CASE WHEN status <> 'running' THEN now() END
+        WHERE id = %s AND owner_id = %s AND status IN ('scheduled', 'pending', 'running')
+        RETURNING thread_id, status, base_interrupts, scheduled_at
         """,
         (action, run_id, owner_id),
     )
@@ -195,6 +198,9 @@ async def request_cancel(
         return "told"
     if action == "rollback":
         await connection.execute("DELETE FROM platform.runs WHERE id = %s", (run_id,))
+    if row["scheduled_at"] is not None:
+        # It had not taken its place on the thread yet.
+        return "ended"
     interrupts = row["base_interrupts"]
     await free_thread(connection, row["thread_id"], "interrupted" if interrupts else "idle", interrupts)
     return "ended"

@@ -23,7 +23,7 @@ def render(snapshot: StateSnapshot) -> dict[str, Any]:
         "created_at": snapshot.created_at,
         "checkpoint": checkpoint,
         "parent_checkpoint": parent,
-        "interrupts": [_interrupt(item) for item in snapshot.interrupts],
+        "interrupts": [show_interrupt(item) for item in snapshot.interrupts],
         "checkpoint_id": checkpoint["checkpoint_id"] if checkpoint else None,
         "parent_checkpoint_id": parent["checkpoint_id"] if parent else None,
     }
@@ -31,7 +31,9 @@ def render(snapshot: StateSnapshot) -> dict[str, Any]:
 
 def pending_interrupts(snapshot: StateSnapshot) -> dict[str, Any]:
     """Return what a thread waits for, as its row keeps it: interrupts by their id, each with its task."""
-    return {item.id: {**_interrupt(item), "task_id": task.id} for task in snapshot.tasks for item in task.interrupts}
+    return {
+        item.id: {**show_interrupt(item), "task_id": task.id} for task in snapshot.tasks for item in task.interrupts
+    }
 
 
 def by_task(interrupts: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -65,13 +67,19 @@ def _task(task: PregelTask) -> dict[str, Any]:
         "name": task.name,
         "path": task.path,
         "error": None if task.error is None else _FAILED,
-        "interrupts": [_interrupt(item) for item in task.interrupts],
+        "interrupts": [show_interrupt(item) for item in task.interrupts],
         "checkpoint": checkpoint,
         "state": state,
         "result": task.result,
     }
 
 
-def _interrupt(item: Interrupt[Any]) -> dict[str, Any]:
+def show_failure(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task of a stream without what its node raised."""
+    return {**task, "error": _FAILED} if task.get("error") is not None else dict(task)
+
+
+def show_interrupt(item: Interrupt[Any]) -> dict[str, Any]:
+    """Return an interrupt as clients know it."""
     shown = {"id": item.id, "value": item.value}
     return shown if item.response_schema is None else shown | {"response_schema": item.response_schema}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class AssistantBody(BaseModel):
@@ -84,3 +84,17 @@ class UpdatedBody(BaseModel):
     checkpoint: CheckpointPlace
     configurable: CheckpointPlace
     checkpoint_id: str
+
+
+class RunShown(BaseModel):
+    """A run. `kwargs` is what it was asked to do."""
+
+    run_id: UUID
+    thread_id: UUID
+    assistant_id: UUID
+    created_at: datetime
+    updated_at: datetime
+    status: Literal["pending", "running", "error", "success", "timeout", "interrupted"]
+    metadata: dict[str, Any]
+    asked: dict[str, Any] = Field(serialization_alias="kwargs")
+    multitask_strategy: Literal["reject", "enqueue", "interrupt", "rollback"]

@@ -12,6 +12,7 @@ from server.errors import family_router
 from server.families import PLATFORM, Unprocessable
 from server.runs.assistants import Assistants
 from server.runs.encode import encode
+from server.runs.runs import Runs
 from server.runs.thread_states import ThreadStates
 from server.runs.threads import Threads
 from server.runtime import CurrentRuntime
@@ -71,8 +72,13 @@ async def _states(runtime: CurrentRuntime) -> ThreadStates:
     return ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde)
 
 
+async def _runs(runtime: CurrentRuntime) -> Runs:
+    return Runs(runtime)
+
+
 Caller = Annotated[UUID, Depends(caller)]
 CurrentAssistants = Annotated[Assistants, Depends(_assistants)]
 CurrentThreads = Annotated[Threads, Depends(_threads)]
+CurrentRuns = Annotated[Runs, Depends(_runs)]
 CurrentStates = Annotated[ThreadStates, Depends(_states)]
 ThreadId = Annotated[UUID, Path(description="A UUID")]

@@ -19,6 +19,8 @@ GRAPHS = {
     "approval": "tests.kit.graphs:approval",
     "nested": "tests.server.runs.protocol.graphs:nested",
     "choice": "tests.server.runs.protocol.graphs:choice",
+    "talking": "tests.server.runs.protocol.graphs:talking",
+    "both": "tests.server.runs.protocol.graphs:both",
 }
 NOBODY = str(UUID(int=0))
 
@@ -33,9 +35,11 @@ class Person:
     runtime: Runtime
 
     async def start(self, workflow: str = "steps", thread_id: str | None = None, **values: Any) -> tuple[str, UUID]:
-        thread = UUID(thread_id) if thread_id else uuid4()
-        asked = RunRequest(thread_id=thread, owner_id=self.id, workflow=workflow, input=values)
-        return str(thread), await self.runtime.engine.start(asked)
+        thread = thread_id or str(uuid4())
+        return thread, await self.runtime.engine.start(self.asked(thread, workflow, **values))
+
+    def asked(self, thread_id: str, workflow: str = "steps", **values: Any) -> RunRequest:
+        return RunRequest(thread_id=UUID(thread_id), owner_id=self.id, workflow=workflow, input=values)
 
     async def run(self, workflow: str = "steps", thread_id: str | None = None, **values: Any) -> str:
         """Run a workflow to its end, or to its interrupt; give the thread."""
