@@ -58,6 +58,13 @@ async def test_another_project_beside_ours(data_dir: Path, tmp_path: Path, datab
             assert quoted == {"pieces": 2, "thread": thread}
             greeting: Any = await client.runs.wait(None, "greet", input={"name": "Li"})
             assert greeting == "Hello LI"
+            thread = await new(client)
+            await client.runs.wait(thread, "greet", input={"name": "Li"})
+            state: dict[str, Any] = {**await client.threads.get_state(thread)}
+            shown: dict[str, Any] = {**await client.threads.get(thread)}
+            assert (state["values"], shown["values"]) == ("Hello LI", "Hello LI")
+            newest: dict[str, Any] = {**(await client.threads.get_history(thread))[0]}
+            assert newest["values"] == "Hello LI"
     told = running.printed()
     assert "graph_checkpointer_replaced" in told
     assert "python_version" in told
@@ -134,3 +141,4 @@ def test_what_cannot_be_served_stops_the_start(data_dir: Path, tmp_path: Path, w
     assert "graph agent" in done.stderr
     assert 'agent.py", line 2, in graph' in done.stderr
     assert done.stderr.rstrip().endswith("ValueError: no key")
+    assert "asyncio" not in done.stderr

@@ -1,10 +1,11 @@
 """Why a workflow cannot be served: told at the start of a process, on the terminal of who starts it."""
 
+import sysconfig
 import traceback
 from pathlib import Path
 
-# Where our own frames, and those of the import machinery, are: of no use to the graph's author.
-_OURS = str(Path(__file__).parent.parent.parent)
+_OURS = f"{Path(__file__).parent.parent.parent}/"
+_LIBRARY = f"{sysconfig.get_path('stdlib')}/"
 
 
 class WorkflowError(Exception):
@@ -16,11 +17,14 @@ def author_trace(error: BaseException) -> str:
     told = traceback.TracebackException.from_exception(error)
     frames = list(told.stack)
     hidden = 0
-    while hidden < len(frames) and _is_ours(frames[hidden].filename):
+    while hidden < len(frames) and _is_before_theirs(frames[hidden].filename):
         hidden += 1
-    told.stack = traceback.StackSummary.from_list(frames[hidden:] or [])
+    told.stack = traceback.StackSummary.from_list(frames[hidden:])
     return "".join(told.format()).rstrip()
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OURS)) or "/importlib/" in filename
+def _is_before_theirs(filename: str) -> bool:
+    """Tell whether a frame is the server's, or the standard library's on the way to the author's code."""
+    if filename.startswith(("<frozen importlib", _OURS)):
+        return True
+    return filename.startswith(_LIBRARY) and "site-packages" not in filename

@@ -127,8 +127,13 @@ async def _entered(value: Any) -> AsyncIterator[Any]:
         async with value as entered:
             yield entered
     elif hasattr(value, "__enter__"):
-        with value as entered:
+        entered = await asyncio.to_thread(value.__enter__)
+        try:
             yield entered
+        except BaseException as error:
+            await asyncio.to_thread(value.__exit__, type(error), error, error.__traceback__)
+            raise
+        await asyncio.to_thread(value.__exit__, None, None, None)
     else:
         yield value
 

@@ -5,6 +5,7 @@ import base64
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -102,6 +103,40 @@ class TestThreads:
         # With asyncio's own few threads it would be 10 s and more.
         assert time.monotonic() - begun < 6
         assert longest < 0.3
+
+    async def test_a_cancelled_run_does_not_wait_for_its_thread(self, runtime: Runtime, owner: UUID) -> None:
+        run_id = await runtime.engine.start(asked(owner, "order", wish="1 fig", seconds=2))
+        await asyncio.sleep(0.3)
+        begun = time.monotonic()
+        await runtime.engine.cancel(owner, run_id)
+        done = await runtime.engine.wait(owner, run_id, 10)
+        assert done.status == RunStatus.interrupted
+        assert time.monotonic() - begun < 1
+
+    async def test_a_sync_node_sees_what_is_bound_for_its_run(self, database_url: str, tmp_path: Path) -> None:
+        (tmp_path / "agent.py").write_text(SEES_RESOURCES)
+        config = tmp_path / "langgraph.json"
+        config.write_text('{"graphs": {"agent": "./agent.py:builder"}}')
+        settings = Settings.load({"ENV": "test", "COLLOQUY_CONFIG": str(config)}, dotenv=None)
+        async with open_runtime(settings, database_url) as runtime, running_worker(runtime):
+            done = await result(runtime, asked(await new_owner(runtime), "agent", bound=False))
+            assert done.output == {"bound": True}
+
+
+SEES_RESOURCES = """\
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+from nodes.common.resources import resources
+from nodes.call_summary.records import CallRecords
+
+class State(TypedDict):
+    bound: bool
+
+def look(state: State) -> State:
+    return {"bound": CallRecords in resources().repositories}
+
+builder = StateGraph(State).add_node(look).add_edge(START, "look")
+"""
 
 
 async def longest_pause(seconds: float) -> float:
