@@ -35,9 +35,13 @@ def apply(project: Project) -> None:
             taken.append(name)
         else:
             os.environ.setdefault(name, value)
-    # Colloquy reads that file too, and there they have their meaning.
-    if taken and project.env != Path(".env").resolve():
+    if taken and not _is_colloquys(project):
         log.warning("langgraph_json_env_not_set", file=str(project.file), names=sorted(taken))
+
+
+def _is_colloquys(project: Project) -> bool:
+    """Tell whether `env` is the file that Colloquy's own settings are read from, where they have their meaning."""
+    return project.env == Path(".env").resolve()
 
 
 def _given(project: Project) -> Mapping[str, str]:
@@ -45,7 +49,8 @@ def _given(project: Project) -> Mapping[str, str]:
         return project.env
     # As for `langgraph dev`: nobody commits an `.env`, so there may be none.
     if not project.env.exists():
-        log.warning("langgraph_json_env_missing", file=str(project.file), env=str(project.env))
+        if not _is_colloquys(project):
+            log.warning("langgraph_json_env_missing", file=str(project.file), env=str(project.env))
         return {}
     try:
         return {name: value for name, value in dotenv_values(project.env).items() if value is not None}
