@@ -48,7 +48,8 @@ class Starter:
         try:
             body = RunBody.model_validate_json(await self.request.body(), context=asks)
         except ValidationError as error:
-            problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
+            # Fields that do not go together have no place of their own.
+            problems = [{**problem, "loc": ("body", *(problem["loc"] or [""]))} for problem in error.errors()]
             raise RequestValidationError(problems) from None
         place_thread = thread_id or self.new_id
         asked = body.request(

@@ -66,7 +66,6 @@ class Lasting(Response):
         gone = asyncio.create_task(_gone(receive), name="client")
         try:
             quiet = 0.0
-            # Where the server stops, the stream does too: the client takes it up again at another process.
             while not (pump.done() or gone.done() or AppStatus.should_exit):
                 await asyncio.wait({pump, gone}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 quiet += _LOOK_SECONDS
@@ -80,7 +79,9 @@ class Lasting(Response):
             await end(pump)
         if not pump.cancelled():
             pump.result()
-        if not gone.done() or gone.cancelled():
+        # Where the server stops, the answer is cut off: clients take it up again, at another process. Ended in good
+        # order, it would seem to be whole.
+        if not pump.cancelled() and (not gone.done() or gone.cancelled()):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send) -> None:

@@ -21,6 +21,7 @@ GRAPHS = {
     "choice": "tests.server.runs.protocol.graphs:choice",
     "talking": "tests.server.runs.protocol.graphs:talking",
     "both": "tests.server.runs.protocol.graphs:both",
+    "wrapped": "tests.server.runs.protocol.graphs:wrapped",
 }
 NOBODY = str(UUID(int=0))
 
