@@ -24,7 +24,7 @@ import httpx
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
-from checkpoints.saver import FencedSaver
+from checkpoints.run_saver import RunSaver
 from core import logging
 from core.settings import Settings
 from nodes.common.resources import Resources, bind
@@ -45,9 +45,9 @@ TIMED: dict[str, tuple[type, str]] = {
     "accept and claim (row)": (RunEngine, "start"),
     "read the thread's state": (RunEngine, "state"),
     "graph, checkpoints included": (Execution, "_outcome"),
-    "  read the last checkpoint": (FencedSaver, "aget_tuple"),
-    "  write checkpoints": (FencedSaver, "aput"),
-    "  write pending writes": (FencedSaver, "aput_writes"),
+    "  read the last checkpoint": (RunSaver, "aget_tuple"),
+    "  write checkpoints": (RunSaver, "aput"),
+    "  write pending writes": (RunSaver, "aput_writes"),
     "  offline model": (OfflineChatModel, "_answer"),
     "  read the call": (SummaryRecords, "messages"),
     "  store the summary": (SummaryRecords, "save_summary"),

@@ -1,39 +1,65 @@
-"""LangGraph's Postgres saver on a shared pool: without its global lock, and with the thread's fence."""
+"""LangGraph's Postgres saver on a shared pool: without its global lock, and with long lists read item by item."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
-import psycopg
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
+from checkpoints import lists
+from checkpoints.rows import Typed
 from db.database import Pool
-
-FENCE_LOST_STATE = "CF001"
 
 
 class FenceLost(Exception):
     """The run was taken over by another process: nothing it does may be written any more."""
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint as it is stored: its row, and its channels' blobs and items as the serializer wrote them."""
+
+    row: DictRow
+    blobs: dict[str, Typed]
+    items: dict[str, list[Typed]] = field(default_factory=dict)
+    numbers: dict[str, list[int]] = field(default_factory=dict)
+
+
 class PooledSaver(AsyncPostgresSaver):
     """Reads with any connection of the pool, side by side.
 
     The stock saver holds one asyncio lock over every statement even with a pool, which makes all runs of a
-    process wait for one another (see library-facts in the decision "one-saver-per-run").
+    process wait for one another (see the decision "one-saver-per-run").
     """
 
     def __init__(self, pool: Pool, serde: SerializerProtocol | None = None) -> None:
         super().__init__(conn=pool, serde=serde)
         self._pool = pool
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Read a checkpoint, or a namespace's newest one; the graph's own where none is named."""
+        async for loaded in self._read(namespaced(config), None, None, 1):
+            return self._as_tuple(loaded)
+        return None
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Read checkpoints, newest first."""
+        async for loaded in self._read(config, filter, before, limit):
+            yield self._as_tuple(loaded)
 
     async def aput(
         self,
@@ -46,6 +72,55 @@ class PooledSaver(AsyncPostgresSaver):
         if isinstance(self.serde, EncryptedSerializer):
             checkpoint, new_versions = _boxed(checkpoint, new_versions)
         return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def _read(
+        self,
+        config: RunnableConfig | None,
+        metadata: dict[str, Any] | None,
+        before: RunnableConfig | None,
+        limit: int | None,
+    ) -> AsyncIterator[Loaded]:
+        where, values = self._search_where(config, metadata, before)
+        statement = f"{self.SELECT_SQL}{where} ORDER BY checkpoint_id DESC{'' if limit is None else ' LIMIT %s'}"
+        async with self._cursor() as cursor:
+            await cursor.execute(statement, [*values, *([] if limit is None else [limit])], binary=True)
+            rows = await cursor.fetchall()
+        items = await self._items(rows)
+        for row in rows:
+            yield _loaded(row, items)
+
+    async def _items(self, rows: Iterable[DictRow]) -> dict[lists.Address, dict[int, Typed]]:
+        """Read the items that all rows' long lists are made of, in one statement."""
+        wanted: dict[lists.Address, list[lists.Span]] = {}
+        for row in rows:
+            for channel, kind, blob in row["channel_values"] or ():
+                if kind.decode() == lists.TYPE:
+                    address = (row["thread_id"], row["checkpoint_ns"], channel.decode())
+                    wanted.setdefault(address, []).extend(lists.unpack(blob))
+        found: dict[lists.Address, dict[int, Typed]] = {address: {} for address in wanted}
+        if found:
+            async with self._cursor() as cursor:
+                await cursor.execute(lists.FETCH, lists.fetch_parameters(wanted), binary=True)
+                for item in await cursor.fetchall():
+                    address = (item["thread_id"], item["checkpoint_ns"], item["channel"])
+                    found[address][item["seq"]] = Typed(item["type"], item["blob"])
+        return found
+
+    def _as_tuple(self, loaded: Loaded) -> CheckpointTuple:
+        row = loaded.row
+        place = {"thread_id": row["thread_id"], "checkpoint_ns": row["checkpoint_ns"]}
+        values = {name: self.serde.loads_typed(value) for name, value in loaded.blobs.items()}
+        for name, items in loaded.items.items():
+            values[name] = [self.serde.loads_typed(item) for item in items]
+        parent = row["parent_checkpoint_id"]
+        document: Checkpoint = row["checkpoint"]
+        return CheckpointTuple(
+            config={"configurable": {**place, "checkpoint_id": row["checkpoint_id"]}},
+            checkpoint={**document, "channel_values": {**(document.get("channel_values") or {}), **values}},
+            metadata=row["metadata"],
+            parent_config={"configurable": {**place, "checkpoint_id": parent}} if parent else None,
+            pending_writes=self._load_writes(row["pending_writes"]),
+        )
 
     def _dump_blobs(
         self, thread_id: str, checkpoint_ns: str, values: dict[str, Any], versions: ChannelVersions
@@ -68,6 +143,25 @@ class PooledSaver(AsyncPostgresSaver):
                 yield cursor
 
 
+def namespaced(config: RunnableConfig) -> RunnableConfig:
+    """Return a config that names the graph's own namespace where it names none: a search takes that for any."""
+    return {"configurable": {"checkpoint_ns": "", **config["configurable"]}}
+
+
+def _loaded(row: DictRow, items: Mapping[lists.Address, Mapping[int, Typed]]) -> Loaded:
+    loaded = Loaded(row, {})
+    stored: Sequence[tuple[bytes, bytes, bytes]] = row["channel_values"] or ()
+    for raw_channel, raw_kind, blob in stored:
+        channel, kind = raw_channel.decode(), raw_kind.decode()
+        if kind == lists.TYPE:
+            found = items[row["thread_id"], row["checkpoint_ns"], channel]
+            loaded.numbers[channel] = lists.numbers_of(lists.unpack(blob))
+            loaded.items[channel] = [found[number] for number in loaded.numbers[channel]]
+        elif kind != "empty":
+            loaded.blobs[channel] = Typed(kind, blob)
+    return loaded
+
+
 @dataclass(frozen=True)
 class _Box:
     """A plain value that must not be stored as such."""
@@ -87,38 +181,3 @@ def _boxed(checkpoint: Checkpoint, new_versions: ChannelVersions) -> tuple[Check
     versions = {name: checkpoint["channel_versions"][name] for name in boxes if name in checkpoint["channel_versions"]}
     boxed = {**values, **{name: boxes[name] for name in versions}}
     return {**checkpoint, "channel_values": boxed}, {**new_versions, **versions}
-
-
-class FencedSaver(PooledSaver):
-    """One run's saver: each write checks, in its own transaction, that the run still holds its thread.
-
-    Raises:
-        FenceLost: another process has claimed a run on this thread since.
-    """
-
-    def __init__(
-        self,
-        pool: Pool,
-        *,
-        thread_id: UUID,
-        fence: int,
-        on_lost: Callable[[], None] = lambda: None,
-        serde: SerializerProtocol | None = None,
-    ) -> None:
-        super().__init__(pool, serde)
-        self._thread_id = thread_id
-        self._fence = fence
-        self._on_lost = on_lost
-
-    @asynccontextmanager
-    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
-        try:
-            async with super()._cursor(pipeline=pipeline) as cursor:
-                if pipeline:
-                    await cursor.execute("SELECT platform.hold_fence(%s, %s)", (self._thread_id, self._fence))
-                yield cursor
-        except psycopg.Error as error:
-            if error.sqlstate == FENCE_LOST_STATE:
-                self._on_lost()
-                raise FenceLost from error
-            raise

@@ -15,6 +15,7 @@ from core.ids import IdSource, RandomIds
 from core.keyring import Keyring
 from core.settings import Settings
 from db.database import Database
+from db.lanes import Lanes
 from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
@@ -38,6 +39,7 @@ class Runtime:
     workflows: Workflows
     jobs: JobQueue
     broker: Broker
+    lanes: Lanes
     serde: SerializerProtocol
     engine: RunEngine
     clock: Clock
@@ -70,11 +72,13 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
     key = settings.checkpoint_key
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
     broker = Broker(database.url)
+    lanes = Lanes(database.url)
     try:
         await database.open()
         await system.open()
         await jobs.open()
         broker.start()
+        lanes.start()
         engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids)
         yield Runtime(
             settings=settings,
@@ -84,12 +88,14 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             workflows=graphs,
             jobs=jobs,
             broker=broker,
+            lanes=lanes,
             serde=serde,
             engine=engine,
             clock=clock or SystemClock(),
             ids=ids,
         )
     finally:
+        await lanes.stop()
         await broker.stop()
         await models.aclose()
         await system.close()

@@ -8,7 +8,7 @@ from uuid import UUID
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
 from server.calls.summary_records import SummaryRecords
-from server.runs.execution import RUN_JOB, Parts
+from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runtime import Runtime
@@ -20,13 +20,14 @@ DRAIN_SECONDS: Final = 10.0
 async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
-    def repositories(owner_id: UUID) -> Mapping[type, object]:
-        return {CallRecords: SummaryRecords(runtime.database, owner_id)}
+    def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
+        return {CallRecords: SummaryRecords(runtime.database, owner_id, settle)}
 
     worker_id = runtime.ids.uuid()
     parts = Parts(
         worker_id=worker_id,
         pool=runtime.database.pool,
+        lanes=runtime.lanes,
         broker=runtime.broker,
         jobs=runtime.jobs,
         workflows=runtime.workflows,

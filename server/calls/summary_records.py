@@ -1,5 +1,6 @@
 """What the call summary's nodes read and write, for one owner: the SQL behind their Protocol."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from core.errors import NotFound
@@ -11,9 +12,10 @@ from server.calls import repository
 class SummaryRecords:
     """`nodes.call_summary.records.CallRecords` on the call records of one owner."""
 
-    def __init__(self, database: Database, owner_id: UUID) -> None:
+    def __init__(self, database: Database, owner_id: UUID, settle: Callable[[], Awaitable[None]]) -> None:
         self._database = database
         self._owner_id = owner_id
+        self._settle = settle
 
     async def messages(self, record_id: str) -> list[Message]:
         """Return the call's messages.
@@ -33,6 +35,8 @@ class SummaryRecords:
         Raises:
             NotFound: the call was deleted in the meantime.
         """
+        # A run that has lost its thread to another process must not change the call any more.
+        await self._settle()
         async with self._database.transaction(self._owner_id) as session:
             saved = await repository.save_summary(session, self._owner_id, _id(record_id), summary, total_tokens)
         if not saved:

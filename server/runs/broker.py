@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 _CHANNEL: Final = "colloquy_runs"
 _CANCEL: Final = "cancel:"
 _RECONNECT_SECONDS: Final = 0.5
+_TELL_SECONDS: Final = 0.02
 
 
 async def notify(connection: AsyncConnection[Any], run_id: UUID) -> None:
@@ -36,18 +37,28 @@ class Broker:
 
     def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
         self._url = url
+        self._teller: AsyncConnection[Any] | None = None
+        self._news: set[UUID] = set()
+        self._has_news = asyncio.Event()
         self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._feeds: dict[UUID, Feed] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.on_cancel = on_cancel
 
     def start(self) -> None:
-        """Begin to listen, in a task of its own."""
-        self._task = asyncio.create_task(self._listen(), name="run broker")
+        """Begin to listen and to tell, in tasks of its own."""
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="run broker"),
+            asyncio.create_task(self._tell_often(), name="run news"),
+        ]
 
     async def stop(self) -> None:
-        """Stop listening."""
-        await end(self._task)
+        """Tell what is new, and stop listening."""
+        for task in self._tasks:
+            await end(task)
+        await self._tell_all()
+        if self._teller is not None:
+            await self._teller.close()
 
     @contextmanager
     def subscribe(self, run_id: UUID) -> Iterator[asyncio.Event]:
@@ -68,12 +79,20 @@ class Broker:
         try:
             yield
         finally:
-            del self._feeds[run_id]
+            # Its next attempt may have begun in this process already.
+            if self._feeds.get(run_id) is feed:
+                del self._feeds[run_id]
             self.wake(run_id)
 
     def feed_of(self, run_id: UUID) -> Feed | None:
         """Return the memory of a run that this process executes."""
         return self._feeds.get(run_id)
+
+    def tell(self, run_id: UUID) -> None:
+        """Wake the readers of a run in all processes, soon: what they look for is committed."""
+        self.wake(run_id)
+        self._news.add(run_id)
+        self._has_news.set()
 
     def wake(self, run_id: UUID) -> None:
         """Wake the readers of a run in this process."""
@@ -91,6 +110,27 @@ class Broker:
             except psycopg.OperationalError as error:
                 log.warning("run_broker_reconnects", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _tell_often(self) -> None:
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(_TELL_SECONDS)
+            await self._tell_all()
+
+    async def _tell_all(self) -> None:
+        # Not in the transactions of commits: those that notify wait for one another in PostgreSQL.
+        self._has_news.clear()
+        news, self._news = self._news, set()
+        if not news:
+            return
+        try:
+            if self._teller is None or self._teller.closed:
+                self._teller = await AsyncConnection.connect(self._url, autocommit=True)
+            await self._teller.execute(
+                "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id", (_CHANNEL, [str(run) for run in news])
+            )
+        except psycopg.Error as error:
+            log.warning("run_news_not_told", error=type(error).__name__)
 
     def _dispatch(self, payload: str) -> None:
         with suppress(ValueError):

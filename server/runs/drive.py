@@ -10,12 +10,12 @@ from langgraph.constants import END
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send
 
-from server.runs.encode import plain
-from server.runs.events import EventWriter
+from server.runs.encode import encode
 from server.runs.model import Claim, RunOptions
 from server.runs.parts import INTERRUPT, Part, Teller, Told, graph_modes, part_of
 from server.runs.snapshots import pending_interrupts
 from server.runs.workflows import Graph
+from server.runs.writer import RunWriter
 
 _RECURSION_LIMIT: Final = 100
 
@@ -30,24 +30,23 @@ class Driven:
     interrupts: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
 
-    def values(self) -> dict[str, Any] | None:
+    def values(self) -> str | None:
         """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
-        return plain(self.state) if self.state else None
+        return encode(self.state) if self.state else None
 
-    def output(self) -> dict[str, Any] | None:
+    def output(self) -> str | None:
         """Return what the graph declares as its output, as JSON."""
         if not self.state or self.output_names is None:
             return None
         if not isinstance(self.state, dict):
             return self.values()
-        output: dict[str, Any] = plain({name: self.state[name] for name in self.output_names if name in self.state})
-        return output
+        return encode({name: self.state[name] for name in self.output_names if name in self.state})
 
 
 async def drive(
     graph: Graph,
     claimed: Claim,
-    events: EventWriter,
+    events: RunWriter,
     driven: Driven,
     *,
     callbacks: list[BaseCallbackHandler],

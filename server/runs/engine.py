@@ -19,9 +19,10 @@ from jobs.queue import JobQueue
 from server.runs import events, repository
 from server.runs.broker import Broker, notify, notify_cancel
 from server.runs.encode import plain
-from server.runs.execution import RUN_JOB
+from server.runs.execution import RUN_JOB, Execution
 from server.runs.executor import Executor
 from server.runs.model import FIRST, Accepted, CancelAction, Claim, Event, EventId, RunRequest, RunResult, ThreadState
+from server.runs.outcome import Outcome
 from server.runs.workflows import Workflows
 
 log = structlog.get_logger(__name__)
@@ -124,8 +125,10 @@ class RunEngine:
         Raises:
             NotFound: there is no such run of this owner.
         """
-        await self._until_finished(owner_id, run_id, timeout)
-        return await self.result(owner_id, run_id)
+        execution = await self._ending(owner_id, run_id, timeout)
+        if execution is None or execution.ended is None:
+            return await self.result(owner_id, run_id)
+        return execution.ended.as_result(run_id, execution.claimed.thread_id)
 
     async def result(self, owner_id: UUID, run_id: UUID) -> RunResult:
         """Return how the run stands now.
@@ -162,9 +165,14 @@ class RunEngine:
         async for event in events.read(self._pool, self._broker, owner_id, run_id, after):
             yield event
 
-    async def until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None = None) -> bool:
-        """Wait until a run of this owner is finished or gone, for `seconds` at most; tell whether it is."""
-        return await self._until_finished(owner_id, run_id, seconds)
+    async def ended(self, owner_id: UUID, run_id: UUID, seconds: float | None = None) -> Outcome | None:
+        """Wait until a run of this owner is finished or gone, for `seconds` at most.
+
+        Returns:
+            How it ended, where it did so in this process; None: the database knows.
+        """
+        execution = await self._ending(owner_id, run_id, seconds)
+        return None if execution is None else execution.ended
 
     async def cancel(self, owner_id: UUID, run_id: UUID, action: CancelAction = "interrupt") -> bool:
         """Ask for the end of a run; False when it had ended already (or is another's).
@@ -205,18 +213,27 @@ class RunEngine:
         async with acting_for(self._pool, owner_id) as connection:
             return await repository.delete_thread(connection, thread_id, owner_id)
 
-    async def _until_finished(self, owner_id: UUID, run_id: UUID, seconds: float | None) -> bool:
+    async def _ending(self, owner_id: UUID, run_id: UUID, seconds: float | None) -> Execution | None:
+        """Wait until a run is finished; return its execution, where it ended in this process."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (float("inf") if seconds is None else seconds)
+        if self.executor is not None and (execution := self.executor.of(run_id, owner_id)) is not None:
+            await self.executor.wait(execution, seconds)
+            if execution.ended is not None:
+                return execution
+        await self._until_finished(owner_id, run_id, deadline)
+        return None
+
+    async def _until_finished(self, owner_id: UUID, run_id: UUID, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
         with self._broker.subscribe(run_id) as news:
             while loop.time() < deadline:
                 news.clear()
                 async with acting_for(self._pool, owner_id) as connection:
                     status = await repository.status(connection, run_id)
                 if status is None or status.finished:
-                    return True
+                    return
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
-        return False
 
 
 def _claim(run_id: UUID, request: RunRequest, accepted: Accepted) -> Claim:

@@ -2,50 +2,57 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+import psycopg
 import structlog
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
-from checkpoints.saver import FencedSaver, FenceLost
+from checkpoints.heads import HeadCache
+from checkpoints.run_saver import RunSaver
+from checkpoints.saver import FenceLost
 from core.clock import Clock
 from core.ids import IdSource
 from db.database import Pool, acting_for
+from db.lanes import Lanes
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
 from providers.usage import Usage, UsageCollector
 from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls
-from server.runs import repository, usage
+from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive
-from server.runs.events import EventWriter
 from server.runs.feed import Feed
-from server.runs.fence import fenced
 from server.runs.model import Claim
-from server.runs.outcome import Outcome
+from server.runs.outcome import GIVEN_BACK, Outcome
 from server.runs.workflows import Workflows
+from server.runs.writer import Finished, RunWriter
 
 log = structlog.get_logger(__name__)
 
 RUN_JOB: Final = "execute_run"
-Repositories = Callable[[UUID], Mapping[type, object]]
+Settle = Callable[[], Awaitable[None]]
+"""Commits what a run has saved and sees that it still has its thread; raises `FenceLost` where it has not."""
+Repositories = Callable[[UUID, Settle], Mapping[type, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What all executions of a process share.
 
-    `repositories` gives what the nodes of a run may read and write, for the run's owner.
+    `repositories` gives what the nodes of a run may read and write, for the run's owner; before they act on anything
+    outside the run they settle it.
     """
 
     worker_id: UUID
     pool: Pool
+    lanes: Lanes
     broker: Broker
     jobs: JobQueue
     workflows: Workflows
@@ -54,6 +61,7 @@ class Parts:
     serde: SerializerProtocol
     clock: Clock
     ids: IdSource
+    heads: HeadCache = field(default_factory=HeadCache)
 
     @property
     def encrypts(self) -> bool:
@@ -71,6 +79,8 @@ class Execution:
         self._draining = False
         self._control: RunControl | None = None
         self._task: asyncio.Task[Claim | None] | None = None
+        self.ended: Outcome | None = None
+        """How it ended, once that is committed; None where it goes on elsewhere, or was undone."""
 
     def begin(self) -> asyncio.Task[Claim | None]:
         """Execute in a task of its own; it gives the thread's next run, where one waited and could be claimed."""
@@ -113,27 +123,35 @@ class Execution:
                 RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - started)
 
     async def _to_its_end(self, feed: Feed) -> Claim | None:
+        parts = self._parts
         collector = UsageCollector()
-        async with EventWriter(self._parts.pool, self._parts.broker, self.claimed, feed) as events:
-            events.append("metadata", {"run_id": str(self.claimed.run_id), "attempt": self.claimed.attempt})
-            outcome = await self._outcome(events, collector)
-            if outcome is not None and outcome.error_code:
-                events.append("error", {"error": outcome.error_code, "message": outcome.error_message})
+        writer = RunWriter(parts.lanes, parts.broker, self.claimed, feed, self._lose)
+        writer.append("metadata", {"run_id": str(self.claimed.run_id), "attempt": self.claimed.attempt})
+        saver = RunSaver(
+            parts.pool,
+            parts.serde,
+            writer,
+            thread_id=self.claimed.thread_id,
+            fence=self.claimed.fence,
+            heads=parts.heads,
+        )
+        outcome = await self._outcome(writer, saver, collector)
         calls = collector.drain()
         count_model_calls(calls)
         try:
-            if outcome is None:
-                await self._give_back(events, calls)
-                return None
-            return await self._finish(outcome, events, calls)
+            finished = await self._finish(outcome, writer, calls)
         except FenceLost:
             log.warning("run_taken_over")
             # What was asked of models was asked, whoever goes on with the run.
-            async with acting_for(self._parts.pool, self.claimed.owner_id) as connection:
+            async with acting_for(parts.pool, self.claimed.owner_id) as connection:
                 await usage.insert(connection, self.claimed, calls)
             return None
+        if not finished.rolled_back:
+            saver.leave_head()
+            self.ended = outcome
+        return finished.claim
 
-    async def _outcome(self, events: EventWriter, collector: UsageCollector) -> Outcome | None:
+    async def _outcome(self, writer: RunWriter, saver: RunSaver, collector: UsageCollector) -> Outcome | None:
         """Drive the graph; None means that the run is to go on elsewhere."""
         if self._cancelled:
             return Outcome.interrupted(Driven())
@@ -142,7 +160,7 @@ class Execution:
         self._control = RunControl()
         driven = Driven()
         try:
-            await self._drive(events, collector, driven, self._control)
+            await self._drive(writer, saver, collector, driven, self._control)
             return Outcome.success(driven)
         except (GraphDrained, FenceLost):
             return None
@@ -153,41 +171,50 @@ class Execution:
         finally:
             self._control = None
 
-    async def _drive(self, events: EventWriter, collector: UsageCollector, driven: Driven, control: RunControl) -> None:
+    async def _drive(
+        self, writer: RunWriter, saver: RunSaver, collector: UsageCollector, driven: Driven, control: RunControl
+    ) -> None:
         parts, claimed = self._parts, self.claimed
-        saver = FencedSaver(parts.pool, thread_id=claimed.thread_id, fence=claimed.fence, serde=parts.serde)
         graph = parts.workflows[claimed.workflow].copy(update={"checkpointer": saver})
         bound = Resources(
             models=parts.models,
             clock=parts.clock,
             ids=parts.ids,
-            repositories=parts.repositories(claimed.owner_id),
+            repositories=parts.repositories(claimed.owner_id, writer.settle),
         )
         with bind(bound):
-            await drive(graph, claimed, events, driven, callbacks=[collector], control=control)
+            await drive(graph, claimed, writer, driven, callbacks=[collector], control=control)
 
-    async def _finish(self, outcome: Outcome, events: EventWriter, calls: Sequence[Usage]) -> Claim | None:
-        claimed = self.claimed
-        async with fenced(self._parts.pool, claimed) as connection:
-            await events.write(connection)
-            await usage.insert(connection, claimed, calls)
-            await repository.finish(connection, claimed, outcome.as_row(keeps_state=not self._parts.encrypts))
-            following = await repository.next_pending(connection, claimed.thread_id)
-            if following is not None and self._draining:
-                await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=str(following))
-            taken = None
-            if following is not None and not self._draining:
-                taken = await repository.claim(connection, following, self._parts.worker_id)
-        self._parts.broker.wake(claimed.run_id)
-        RUNS_FINISHED.labels(claimed.workflow, outcome.status.value).inc()
+    async def _finish(self, outcome: Outcome | None, writer: RunWriter, calls: Sequence[Usage]) -> Finished:
+        """Write how the run ended, or give it back."""
+        try:
+            finished = await self._write_end(outcome, writer, calls)
+        except psycopg.DataError as error:
+            # The graph saved what PostgreSQL cannot hold.
+            outcome = Outcome.failure(error, Driven())
+            writer.discard()
+            finished = await self._write_end(outcome, writer, calls)
+        if finished.following is not None and finished.claim is None:
+            # The run itself, or the thread's next one while this process takes no more. Without a job the sweep
+            # would find it, some seconds later.
+            async with self._parts.pool.connection() as connection:
+                await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=str(finished.following))
+        if outcome is None:
+            log.info("run_given_back")
+            return finished
+        RUNS_FINISHED.labels(self.claimed.workflow, outcome.status.value).inc()
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
-        return taken
+        return finished
 
-    async def _give_back(self, events: EventWriter, calls: Sequence[Usage]) -> None:
-        async with fenced(self._parts.pool, self.claimed) as connection:
-            # Readers here may have seen them: they must be there for readers elsewhere, too.
-            await events.write(connection)
-            await usage.insert(connection, self.claimed, calls)
-            await repository.release(connection, self.claimed)
-            await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=str(self.claimed.run_id))
-        log.info("run_given_back")
+    async def _write_end(self, outcome: Outcome | None, writer: RunWriter, calls: Sequence[Usage]) -> Finished:
+        if outcome is None:
+            return await writer.finish(GIVEN_BACK, calls, None)
+        if outcome.error_code:
+            writer.append("error", {"error": outcome.error_code, "message": outcome.error_message})
+        row = outcome.as_row(keeps_state=not self._parts.encrypts)
+        return await writer.finish(row, calls, None if self._draining else self._parts.worker_id)
+
+    def _lose(self) -> None:
+        # What it does from now on would be thrown away.
+        if self._control is not None and self._task is not None:
+            self._task.cancel()

@@ -19,7 +19,8 @@ class Executor:
     def __init__(self, parts: Parts, *, concurrency: int) -> None:
         self._parts = parts
         self._concurrency = concurrency
-        self._tasks: dict[UUID, asyncio.Task[Claim | None]] = {}
+        self._tasks: dict[Execution, asyncio.Task[Claim | None]] = {}
+        # The newest attempt of each run; one that was overtaken may still be ending.
         self._executions: dict[UUID, Execution] = {}
         self._draining = False
 
@@ -32,6 +33,16 @@ class Executor:
     def has_room(self) -> bool:
         """Whether another run may begin here now."""
         return not self._draining and len(self._tasks) < self._concurrency
+
+    def of(self, run_id: UUID, owner_id: UUID) -> Execution | None:
+        """Return the execution of an owner's run, if it is one of this process."""
+        execution = self._executions.get(run_id)
+        return execution if execution is not None and execution.claimed.owner_id == owner_id else None
+
+    async def wait(self, execution: Execution, seconds: float | None) -> None:
+        """Wait until an execution is over, for `seconds` at most."""
+        if execution in self._tasks:
+            await asyncio.wait({self._tasks[execution]}, timeout=seconds)
 
     def executes(self, run_id: UUID) -> bool:
         """Tell whether a run is one of this process."""
@@ -57,13 +68,16 @@ class Executor:
         if self._draining:
             execution.drain()
         task = execution.begin()
-        self._tasks[claimed.run_id] = task
+        self._tasks[execution] = task
         self._executions[claimed.run_id] = execution
-        task.add_done_callback(lambda ended: self._ended(claimed.run_id, ended))
+        task.add_done_callback(lambda ended: self._ended(execution, ended))
         return task
 
-    def _ended(self, run_id: UUID, task: asyncio.Task[Claim | None]) -> None:
-        del self._tasks[run_id], self._executions[run_id]
+    def _ended(self, execution: Execution, task: asyncio.Task[Claim | None]) -> None:
+        run_id = execution.claimed.run_id
+        del self._tasks[execution]
+        if self._executions.get(run_id) is execution:
+            del self._executions[run_id]
         if task.cancelled():
             return
         if error := task.exception():
@@ -80,7 +94,7 @@ class Executor:
     async def drain(self, seconds: float) -> None:
         """Let every run stop after its present step, or cut it off after `seconds`; others go on with them."""
         self._draining = True
-        for execution in self._executions.values():
+        for execution in self._tasks:
             execution.drain()
         deadline = asyncio.get_running_loop().time() + seconds
         # A run that was finishing may hand over to the next one of its thread, which then gives itself back.

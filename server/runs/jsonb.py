@@ -11,6 +11,16 @@ _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def jsonb(data: Any) -> Jsonb:
-    """Return a parameter for a jsonb column, without the character U+0000, which jsonb has no room for."""
-    text = _NUL.sub(r"\1", encode(data))
+    """Return a parameter for a jsonb column."""
+    text = jsonb_text(data)
     return Jsonb(data, dumps=lambda _: text)
+
+
+def jsonb_text(data: Any) -> str:
+    """Return JSON text that jsonb takes."""
+    return without_nul(encode(data))
+
+
+def without_nul(text: str) -> str:
+    """Return JSON text without the character U+0000, which jsonb has no room for."""
+    return _NUL.sub(r"\1", text) if "\\u0000" in text else text

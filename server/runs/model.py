@@ -1,10 +1,12 @@
 """The run engine's words: a request to run, a run, its events, its result, a thread's state."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
+
+import orjson
 
 StreamMode = Literal[
     "values", "updates", "messages", "messages-tuple", "custom", "events", "tasks", "checkpoints", "debug"
@@ -141,6 +143,12 @@ class Claim:
     cancelled: bool = False
     """Whether its end was asked for while nobody executed it."""
 
+    @classmethod
+    def of(cls, run_id: UUID, row: Mapping[str, Any]) -> Self:
+        """Return what the database says of a claim."""
+        ids = {name: UUID(str(row[name])) for name in ("thread_id", "owner_id")}
+        return cls(run_id=run_id, **{**row, **ids})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
@@ -180,11 +188,16 @@ FIRST = EventId(-1, -1)
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run's stream: the protocol's name of it (`updates`, `values|<subgraph>`), and what it tells."""
+    """One event of a run's stream: the protocol's name of it (`updates`, `values|<subgraph>`), and its data as JSON."""
 
     id: EventId
     event: str
-    data: Any
+    json: str
+
+    @property
+    def data(self) -> Any:
+        """What the graph emitted."""
+        return orjson.loads(self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,8 +212,6 @@ class RunResult:
     error_status: int | None
     error_code: str | None
     error_message: str | None
-    created_at: datetime
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

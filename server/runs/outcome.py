@@ -1,25 +1,32 @@
 """How a run ended, in the words of its row: an exception becomes a code and a sentence that are safe to show."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
+from uuid import UUID
 
+import orjson
 import structlog
 from langgraph.errors import EmptyInputError, GraphRecursionError
 
 from core.errors import ColloquyError
 from server.runs.drive import Driven
-from server.runs.model import RunStatus
+from server.runs.jsonb import jsonb_text, without_nul
+from server.runs.model import RunResult, RunStatus
+from server.runs.snapshots import shown
+
+# Longer states have no copy on their thread's row: it would be written anew at each turn.
+COPIED_CHARACTERS: Final = 8192
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What is written when a run ends."""
+    """What is written when a run ends; `output` and `values` (the whole state) as JSON."""
 
     status: RunStatus
-    output: dict[str, Any] | None = None
-    values: dict[str, Any] | None = None
+    output: str | None = None
+    values: str | None = None
     interrupts: dict[str, Any] = field(default_factory=dict)
     stops: bool = False
     """Whether the graph has steps to do, and waits: for an answer, or at a node where it was told to stop."""
@@ -68,15 +75,34 @@ class Outcome:
             error_message=message,
         )
 
-    def as_row(self, *, keeps_state: bool = True) -> dict[str, Any]:
-        """Return the columns of `platform.runs` (and the thread's values, where they are kept, and interrupts)."""
-        return {
-            "status": self.status.value,
-            "output": self.output,
-            "values": self.values if keeps_state else None,
-            "interrupts": self.interrupts,
-            "stops": self.stops,
-            "error_status": self.error_status,
-            "error_code": self.error_code,
-            "error_message": self.error_message,
-        }
+    def as_result(self, run_id: UUID, thread_id: UUID) -> RunResult:
+        """Return what the database will say of the run."""
+        return RunResult(
+            run_id=run_id,
+            thread_id=thread_id,
+            status=self.status,
+            output=None if self.output is None else orjson.loads(self.output),
+            interrupts=shown(self.interrupts),
+            error_status=self.error_status,
+            error_code=self.error_code,
+            error_message=self.error_message,
+        )
+
+    def as_row(self, *, keeps_state: bool = True) -> list[str | None]:
+        """Return what `platform.finish_run` takes: status, output, values, interrupts, error, whether it stopped."""
+        copied = keeps_state and self.values is not None and len(self.values) <= COPIED_CHARACTERS
+        return [
+            self.status.value,
+            self.output,
+            # `null` stands for a state that is read from its checkpoint.
+            without_nul(self.values) if copied and self.values else None if self.values is None else "null",
+            jsonb_text(self.interrupts),
+            None if self.error_status is None else str(self.error_status),
+            self.error_code,
+            self.error_message,
+            str(self.stops).lower(),
+        ]
+
+
+GIVEN_BACK: Final = [RunStatus.pending.value, None, None, "{}", None, None, None, "false"]
+"""What stands for an end where the run is to go on elsewhere."""

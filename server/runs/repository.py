@@ -10,6 +10,7 @@ from psycopg.types.json import Json
 from server.runs.assistants import labels
 from server.runs.jsonb import jsonb
 from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
+from server.runs.snapshots import shown
 
 Connection = AsyncConnection[DictRow]
 MAX_LOST_ATTEMPTS = 3
@@ -51,44 +52,6 @@ async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim 
     return Claim(run_id=run_id, **row) if row else None
 
 
-async def finish(connection: Connection, claimed: Claim, result: dict[str, Any]) -> None:
-    """Write how the run ended and free its thread; or undo it, where that was asked for.
-
-    The fence is checked by the caller's transaction.
-    """
-    cursor = await connection.execute(
-        "SELECT cancel_action, base_checkpoint_id, base_interrupts FROM platform.runs WHERE id = %s FOR UPDATE",
-        (claimed.run_id,),
-    )
-    run = await cursor.fetchone()
-    if run is not None and run["cancel_action"] == "rollback":
-        await _roll_back(connection, claimed, run["base_checkpoint_id"], run["base_interrupts"])
-        return
-    await connection.execute(
-        """
-        UPDATE platform.runs SET status = %(status)s, output = %(output)s, error_status = %(error_status)s,
-               error_code = %(error_code)s, error_message = %(error_message)s, finished_at = now()
-        WHERE id = %(run)s
-        """,
-        {**result, "output": Json(result["output"]), "run": claimed.run_id},
-    )
-    thread_status = "error" if result["status"] == RunStatus.error else "idle"
-    if result["stops"] or result["status"] == RunStatus.interrupted:
-        thread_status = "interrupted"
-    await free_thread(connection, claimed.thread_id, thread_status, result["interrupts"], result["values"])
-
-
-async def _roll_back(connection: Connection, claimed: Claim, base: str | None, interrupts: dict[str, Any]) -> None:
-    """Leave the thread as it was before the run. Ids of checkpoints increase; blobs that nobody names do no harm."""
-    for table in ("checkpoints", "checkpoint_writes"):
-        await connection.execute(
-            f"DELETE FROM checkpoints.{table} WHERE thread_id = %s AND checkpoint_id > %s",  # noqa: S608
-            (str(claimed.thread_id), base or ""),
-        )
-    await connection.execute("DELETE FROM platform.runs WHERE id = %s", (claimed.run_id,))
-    await free_thread(connection, claimed.thread_id, "interrupted" if interrupts else "idle", interrupts)
-
-
 async def free_thread(
     connection: Connection,
     thread_id: UUID,
@@ -115,28 +78,6 @@ async def free_thread(
     )
 
 
-async def next_pending(connection: Connection, thread_id: UUID) -> UUID | None:
-    """Return the thread's oldest waiting run."""
-    cursor = await connection.execute(
-        """
-        SELECT id FROM platform.runs WHERE thread_id = %s AND status = 'pending'
-        ORDER BY created_at, id LIMIT 1
-        """,
-        (thread_id,),
-    )
-    row = await cursor.fetchone()
-    return row["id"] if row else None
-
-
-async def release(connection: Connection, claimed: Claim) -> None:
-    """Give a run back unfinished, so that another process takes it up; does not count as a lost worker."""
-    await connection.execute(
-        "UPDATE platform.runs SET status = 'pending', worker_id = NULL, attempt = greatest(attempt - 1, 1)"
-        " WHERE id = %s AND fence = %s AND status = 'running'",
-        (claimed.run_id, claimed.fence),
-    )
-
-
 async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunResult | None:
     """Read how a run of this owner stands."""
     cursor = await connection.execute(
@@ -155,14 +96,10 @@ async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunRes
         thread_id=row["thread_id"],
         status=RunStatus(row["status"]),
         output=row["output"],
-        interrupts={
-            name: {key: item[key] for key in item if key != "task_id"} for name, item in row["interrupts"].items()
-        },
+        interrupts=shown(row["interrupts"]),
         error_status=row["error_status"],
         error_code=row["error_code"],
         error_message=row["error_message"],
-        created_at=row["created_at"],
-        finished_at=row["finished_at"],
     )
 
 

@@ -12,10 +12,12 @@ from core.errors import Conflict, InvalidInput, NotFound
 from db.database import acting_for
 from server.runs import run_repository, thread_repository
 from server.runs.assistants import assistant_id
+from server.runs.encode import encode
 from server.runs.engine import RunEngine
 from server.runs.model import FIRST, CancelAction, Event, EventId, RunRequest, RunStatus
+from server.runs.outcome import Outcome
 from server.runs.run_checks import Refused, check
-from server.runs.snapshots import show_interrupt
+from server.runs.snapshots import show_interrupt, shown
 from server.runs.thread_states import HEAD, Place, ThreadStates
 from server.runs.threads import no_such_thread
 from server.runtime import Runtime
@@ -139,26 +141,33 @@ class Runs:
         """Yield the events of a run that is known to be the owner's, until it is finished."""
         return self._engine.follow(started.owner_id, started.run_id, after)
 
-    async def until_finished(self, started: Started) -> None:
-        """Wait until the run is finished or gone."""
-        await self._engine.until_finished(started.owner_id, started.run_id)
+    async def until_finished(self, started: Started) -> Outcome | None:
+        """Wait until the run is finished or gone; return how it ended, where it did so in this process."""
+        return await self._engine.ended(started.owner_id, started.run_id)
 
-    async def final(self, started: Started) -> Any:
-        """Return the state that a finished run left, with the interrupts it stopped at; or how it failed."""
+    async def final(self, started: Started) -> str:
+        """Wait for a run; return as JSON the state that it left, with the interrupts it stopped at, or its error."""
+        ended = await self.until_finished(started)
+        if ended is not None and ended.error_code is not None:
+            return encode(_error(ended.error_code, ended.error_message or ""))
+        if ended is not None and ended.values is not None:
+            return _with_interrupts(ended.values, list(shown(ended.interrupts).values()))
+        values, interrupts = await self._known_ending(started)
+        return _with_interrupts(encode(values), interrupts)
+
+    async def _known_ending(self, started: Started) -> tuple[Any, list[dict[str, Any]]]:
+        """Return what the database knows of a run's end: values and interrupts."""
         async with acting_for(self._pool, started.owner_id) as connection:
             row = await run_repository.ending(connection, started.owner_id, started.run_id)
         if row is None:
-            return _error("RUN_DELETED", "The run was rolled back or deleted.")
+            return _error("RUN_DELETED", "The run was rolled back or deleted."), []
         if row["status"] == RunStatus.error:
-            return _error(row["error_code"], row["error_message"])
-        values, interrupts = row["values"], list(row["interrupts"].values())
+            return _error(row["error_code"], row["error_message"]), []
+        values, interrupts = row["values"], list(shown(row["interrupts"]).values())
         if not row["is_latest"] or values is None:
             # The thread has moved on, or no copy of its state is kept beside the checkpoints.
             values, interrupts = await self._left(row["workflow"], started)
-        if interrupts and isinstance(values, dict):
-            shown = [{key: item[key] for key in item if key != "task_id"} for item in interrupts]
-            return {**values, _INTERRUPT: shown}
-        return values
+        return values, interrupts
 
     async def _left(self, workflow: str, started: Started) -> tuple[Any, list[dict[str, Any]]]:
         """Return values and interrupts of the newest checkpoint that a run made."""
@@ -178,6 +187,13 @@ class Runs:
     async def abandon(self, started: Started) -> None:
         """Cancel a run whose client went away and wanted that."""
         await self._engine.cancel(started.owner_id, started.run_id)
+
+
+def _with_interrupts(values: str, interrupts: list[dict[str, Any]]) -> str:
+    if not interrupts or not values.startswith("{"):
+        return values
+    rest = values[1:-1]
+    return f'{{{rest}{"," if rest else ""}"{_INTERRUPT}":{encode(interrupts)}}}'
 
 
 def _waits(state: dict[str, Any], answers: tuple[str, ...], *, in_subgraph: bool) -> bool:

@@ -36,12 +36,16 @@ def pending_interrupts(snapshot: StateSnapshot) -> dict[str, Any]:
     }
 
 
+def shown(interrupts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a row's interrupts by id, as the protocol shows each."""
+    return {name: {key: item[key] for key in item if key != "task_id"} for name, item in interrupts.items()}
+
+
 def by_task(interrupts: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return a row's interrupts as the protocol shows them: by task."""
     tasks: dict[str, list[dict[str, Any]]] = {}
     for name, item in interrupts.items():
-        shown = {key: value for key, value in item.items() if key != "task_id"}
-        tasks.setdefault(item.get("task_id", name), []).append(shown)
+        tasks.setdefault(item.get("task_id", name), []).append({key: item[key] for key in item if key != "task_id"})
     return tasks
 
 

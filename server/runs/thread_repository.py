@@ -125,7 +125,8 @@ def _matching(owner_id: UUID, chosen: ThreadFilter) -> tuple[Composable, list[An
 async def copy(connection: Connection, owner_id: UUID, thread_id: UUID, new_id: UUID) -> DictRow | None:
     """Copy a thread with all of its checkpoints, but without its runs; None when the owner has no such thread.
 
-    What an unfinished run will still do is not in the copy: it stands idle at the last checkpoint.
+    What an unfinished run will still do is not in the copy: it stands idle at the last checkpoint. Its fence says that
+    there are checkpoints: a run takes a thread without one for new.
     """
     # The lock keeps a run's writes out between the statements.
     locked = await standing(connection, owner_id, thread_id, lock=True)
@@ -133,9 +134,9 @@ async def copy(connection: Connection, owner_id: UUID, thread_id: UUID, new_id: 
         return None
     statement = SQL(
         """
-        INSERT INTO platform.threads (id, owner_id, workflow, status, metadata, interrupts, state_values)
+        INSERT INTO platform.threads (id, owner_id, workflow, status, metadata, interrupts, state_values, fence)
         SELECT %s, owner_id, workflow, CASE status WHEN 'busy' THEN 'idle' ELSE status END, metadata,
-               CASE status WHEN 'busy' THEN '{{}}'::jsonb ELSE interrupts END, state_values
+               CASE status WHEN 'busy' THEN '{{}}'::jsonb ELSE interrupts END, state_values, least(fence, 1)
         FROM platform.threads WHERE id = %s AND owner_id = %s RETURNING {}
         """
     ).format(_ALL)
@@ -155,6 +156,10 @@ _COPIES: Final = (
     """
     INSERT INTO checkpoints.checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
     SELECT %s, checkpoint_ns, channel, version, type, blob FROM checkpoints.checkpoint_blobs WHERE thread_id = %s
+    """,
+    """
+    INSERT INTO checkpoints.list_items (thread_id, checkpoint_ns, channel, seq, type, blob)
+    SELECT %s, checkpoint_ns, channel, seq, type, blob FROM checkpoints.list_items WHERE thread_id = %s
     """,
     """
     INSERT INTO checkpoints.checkpoint_writes

@@ -32,6 +32,7 @@ OWNERLESS = {
     "checkpoints.checkpoints": "LangGraph's own; the engine checks the thread's owner first",
     "checkpoints.checkpoint_blobs": "likewise",
     "checkpoints.checkpoint_writes": "likewise",
+    "checkpoints.list_items": "part of the blobs",
     "checkpoints.checkpoint_migrations": "LangGraph's version",
     "jobs.procrastinate_jobs": "wake-ups that carry a run's id only",
     "jobs.procrastinate_events": "likewise",

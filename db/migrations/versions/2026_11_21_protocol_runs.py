@@ -6,7 +6,7 @@ from importlib import import_module
 from alembic import op
 
 revision: str = "2026_11_21_protocol_runs"
-down_revision: str | None = "2026_11_21_thread_search"
+down_revision: str | None = "2026_11_21_commits"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from server.idempotency import RequestIdempotency
-from server.runs.encode import encode
 from server.runs.protocol.bodies import RunShown
 from server.runs.protocol.routing import (
     Caller,
@@ -137,8 +136,7 @@ async def _told(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIte
 
 async def left(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIterator[bytes]:
     """Yield the state that a run leaves, when it is finished; after the last word a stateless run is forgotten."""
-    await runs.until_finished(started)
-    yield encode(await runs.final(started)).encode()
+    yield (await runs.final(started)).encode()
     if is_last_word:
         await runs.forget(started)
 

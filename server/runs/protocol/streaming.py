@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from core.tasks import end
-from server.runs.encode import encode
 from server.runs.model import Event
 
 SSE: Final = "text/event-stream"
@@ -22,7 +21,7 @@ _LOOK_SECONDS: Final = 1.0
 
 def frame(event: Event) -> bytes:
     """Return an event of a run as a frame of server-sent events."""
-    return f"event: {event.event}\ndata: {encode(event.data)}\nid: {event.id}\n\n".encode()
+    return f"event: {event.event}\ndata: {event.json}\nid: {event.id}\n\n".encode()
 
 
 def mode_of(event: str) -> str:

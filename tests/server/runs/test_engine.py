@@ -9,13 +9,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from checkpoints.saver import FencedSaver, FenceLost
+from checkpoints.heads import HeadCache
+from checkpoints.run_saver import RunSaver
+from checkpoints.saver import FenceLost
 from core import logging
 from core.errors import Conflict, NotFound
 from core.settings import Settings
 from providers.usage import Usage, UsageCollector
 from server.runs import leases
-from server.runs.model import Event, EventId, RunRequest, RunStatus
+from server.runs.feed import Feed
+from server.runs.model import Claim, Event, EventId, RunRequest, RunStatus
+from server.runs.outcome import GIVEN_BACK
+from server.runs.writer import RunWriter
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
 from tests.server.runs.conftest import new_owner, until_next
@@ -264,8 +269,29 @@ class TestRecovery:
 
     async def test_a_writer_that_was_overtaken_can_write_nothing(self, runtime: Runtime, owner: UUID) -> None:
         asked = request(owner)
-        await runtime.engine.wait(owner, await runtime.engine.start(asked), 10)
-        saver = FencedSaver(runtime.database.pool, thread_id=asked.thread_id, fence=0)
+        run_id = await runtime.engine.start(asked)
+        await runtime.engine.wait(owner, run_id, 10)
+        stale = Claim(
+            run_id=run_id,
+            thread_id=asked.thread_id,
+            owner_id=owner,
+            workflow="steps",
+            request={},
+            fence=0,
+            attempt=1,
+            restarts_input=True,
+            waited=0,
+        )
+        writer = RunWriter(runtime.lanes, runtime.broker, stale, Feed(0, is_first_attempt=True))
+        saver = RunSaver(
+            runtime.database.pool,
+            runtime.serde,
+            writer,
+            thread_id=asked.thread_id,
+            fence=0,
+            heads=HeadCache(),
+            waits=True,
+        )
         head = await saver.aget_tuple({"configurable": {"thread_id": str(asked.thread_id)}})
         assert head is not None
         with pytest.raises(FenceLost):
@@ -277,6 +303,10 @@ class TestRecovery:
                 {},
                 {},
             )
+        with pytest.raises(FenceLost):
+            await writer.settle()
+        with pytest.raises(FenceLost):
+            await writer.finish(GIVEN_BACK, [], None)
 
 
 async def test_deleting_a_thread_stops_its_run_from_writing(runtime: Runtime, owner: UUID) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runs import events, feed
+from server.runs import feed, writer
 from server.runs.feed import Feed
 from server.runs.model import FIRST, Event, EventId, RunStatus
 from server.runtime import Runtime
@@ -17,7 +17,7 @@ from tests.server.runs.test_engine import collected, request
 
 
 def event(seq: int, fence: int = 3) -> Event:
-    return Event(EventId(fence, seq), "custom", seq)
+    return Event(EventId(fence, seq), "custom", str(seq))
 
 
 @given(st.integers(1, 30), st.integers(0, 60), st.integers(0, 70), st.booleans())
@@ -39,7 +39,7 @@ def test_nothing_is_skipped_and_nothing_comes_twice(kept: int, published: int, l
 async def test_events_are_seen_before_they_are_stored(
     runtime: Runtime, owner: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_BATCH_SECONDS", 30.0)
+    monkeypatch.setattr(writer, "_DELAY_SECONDS", 30.0)
     run_id = await runtime.engine.start(request(owner, seconds=1))
     seen = []
     async for one in runtime.engine.stream(owner, run_id):

@@ -1,0 +1,326 @@
+"""One run's saver, write-behind: what it is given goes to the run's outbox, which commits under the thread's fence."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
+    get_checkpoint_id,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+
+from checkpoints import lists
+from checkpoints.heads import Head, HeadCache, LongList
+from checkpoints.rows import Outbox, Typed
+from checkpoints.saver import Loaded, PooledSaver, namespaced
+from db.database import Pool
+
+_INT64: Final = range(-(2**63), 2**63)
+_LARGE_FLOAT: Final = 1e15
+_PLAIN: Final = (str, int, float, type(None))
+_OPTIONS: Final = orjson.OPT_NON_STR_KEYS
+_NEXT: Final = """
+SELECT coalesce(max(seq), 0) + 1 AS free FROM checkpoints.list_items
+WHERE thread_id = %s AND checkpoint_ns = %s AND channel = %s
+"""
+
+
+@dataclass
+class _Memory:
+    """What a run's saver knows; shared by the copies that LangGraph makes of it."""
+
+    head: Head | None = None
+    """The graph's own newest checkpoint, where it was saved or read here."""
+    touched: set[str] = field(default_factory=set)
+    """Namespaces that something was saved in."""
+    written_to: set[str] = field(default_factory=set)
+    """Checkpoints that have pending writes."""
+    stored: dict[tuple[str, str], lists.Stored] = field(default_factory=dict)
+    """Long lists by namespace and channel."""
+
+
+class RunSaver(PooledSaver):
+    """Saves at once, as far as the graph can see; reads see all that was saved (X023).
+
+    Args:
+        pool: for reading.
+        serde: writes and reads values.
+        outbox: takes the rows, and commits them soon, or when it is told to.
+        thread_id: the run's thread.
+        fence: the run's; with the first one the thread has no checkpoint yet.
+        heads: what this process knows of threads' newest checkpoints.
+        waits: whether each save returns only when it is committed (durability `sync`).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        serde: SerializerProtocol,
+        outbox: Outbox,
+        *,
+        thread_id: UUID,
+        fence: int,
+        heads: HeadCache,
+        waits: bool = False,
+    ) -> None:
+        super().__init__(pool, serde)
+        self._outbox = outbox
+        self._thread_id = thread_id
+        self._fence = fence
+        self._heads = heads
+        self._waits = waits
+        self._known = heads.take(thread_id, fence)
+        self._memory = _Memory()
+
+    def leave_head(self) -> None:
+        """Remember the thread's newest checkpoint for its next run; for when all is committed."""
+        head = self._memory.head
+        if head is not None and head.checkpoint["id"] not in self._memory.written_to:
+            self._heads.keep(self._thread_id, self._fence, head)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Take a checkpoint; where the serializer encrypts, nothing of its values stays in plain text."""
+        place = config["configurable"]
+        namespace = place["checkpoint_ns"]
+        plain, blobs = self._split(checkpoint["channel_values"])
+        changed = self._to_store(blobs, checkpoint, new_versions)
+        typed, long = await self._serialize(namespace, {name: blobs[name] for name in changed})
+        unsaved = self._outbox.unsaved
+        for channel, value in typed.items():
+            unsaved.blobs[namespace, channel, changed[channel]] = value
+        kept: Checkpoint = {**checkpoint, "channel_values": plain}
+        described = get_serializable_checkpoint_metadata(config, metadata)
+        unsaved.put_checkpoint(
+            namespace,
+            checkpoint["id"],
+            place.get("checkpoint_id"),
+            checkpoint=orjson.dumps(kept, option=_OPTIONS),
+            metadata=orjson.dumps(described, option=_OPTIONS),
+        )
+        self._memory.touched.add(namespace)
+        if namespace == "":
+            short = {channel: value for channel, value in typed.items() if channel not in long}
+            head = Head(kept, described, place.get("checkpoint_id"), short, long)
+            self._memory.head = head.after(self._memory.head, blobs)
+        await self._saved()
+        return {
+            "configurable": {
+                "thread_id": place["thread_id"],
+                "checkpoint_ns": namespace,
+                "checkpoint_id": checkpoint["id"],
+            }
+        }
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Take what a task wrote."""
+        place = config["configurable"]
+        namespace, checkpoint_id = place["checkpoint_ns"], place["checkpoint_id"]
+        for index, (channel, value) in enumerate(writes):
+            key = (namespace, checkpoint_id, task_id, WRITES_IDX_MAP.get(channel, index))
+            self._outbox.unsaved.put_write(key, channel, task_path, Typed(*self.serde.dumps_typed(value)))
+        self._memory.touched.add(namespace)
+        self._memory.written_to.add(checkpoint_id)
+        await self._saved()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Read a checkpoint, from memory where it is known."""
+        namespace = config["configurable"].get("checkpoint_ns", "")
+        if namespace in self._memory.touched:
+            await self._outbox.flush()
+        elif get_checkpoint_id(config) is None:
+            if self._fence == 1:
+                return None
+            if namespace == "" and (known := self._from_cache()):
+                return known
+        async for loaded in self._read(namespaced(config), None, None, 1):
+            found = self._as_tuple(loaded)
+            if namespace == "" and get_checkpoint_id(config) is None:
+                await self._learn(loaded, found)
+            return found
+        return None
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Read checkpoints, newest first."""
+        await self._outbox.flush()
+        async for found in super().alist(config, filter=filter, before=before, limit=limit):
+            yield found
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Read what was written to channels that keep no whole values."""
+        await self._outbox.flush()
+        return await super().aget_delta_channel_history(config=config, channels=channels)
+
+    @property
+    def _encrypts(self) -> bool:
+        return isinstance(self.serde, EncryptedSerializer)
+
+    async def _saved(self) -> None:
+        self._outbox.changed()
+        if self._waits:
+            await self._outbox.flush()
+
+    def _split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Part what the checkpoint's own document can hold from what goes to blobs."""
+        plain: dict[str, Any] = {}
+        blobs: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, _DeltaSnapshot):
+                plain[name], blobs[name] = True, value
+            elif not self._encrypts and _fits_document(value):
+                plain[name] = value
+            else:
+                blobs[name] = value
+        return plain, blobs
+
+    def _to_store(
+        self, blobs: Mapping[str, Any], checkpoint: Checkpoint, new_versions: ChannelVersions
+    ) -> dict[str, str]:
+        """Return the versions of the values to be written: the new ones.
+
+        Where values are encrypted all plain ones too: those that have not changed may have been kept readable so far.
+        """
+        versions = checkpoint["channel_versions"]
+        return {
+            name: str(versions[name])
+            for name, value in blobs.items()
+            if name in new_versions or (self._encrypts and name in versions and isinstance(value, _PLAIN))
+        }
+
+    async def _serialize(
+        self, namespace: str, values: Mapping[str, Any]
+    ) -> tuple[dict[str, Typed], dict[str, LongList]]:
+        """Return the values as blobs; items of long lists go to the outbox, and the lists are returned as well."""
+        typed: dict[str, Typed] = {}
+        long: dict[str, LongList] = {}
+        for channel, value in values.items():
+            prints = lists.fingerprints(value) if type(value) is list and len(value) >= lists.LONG else None
+            if prints is None:
+                typed[channel] = Typed(*self.serde.dumps_typed(value))
+            else:
+                long[channel], placed = await self._store(namespace, channel, value, prints)
+                typed[channel] = Typed(lists.TYPE, lists.pack(placed))
+        return typed, long
+
+    async def _store(
+        self, namespace: str, channel: str, value: list[Any], prints: list[int]
+    ) -> tuple[LongList, list[int]]:
+        """Take the items of a long list that are not stored yet; return it with its items' numbers."""
+        value = list(value)
+        stored = self._memory.stored.get((namespace, channel))
+        if stored is None:
+            # Before anything is awaited: the graph goes on, and may change an item.
+            typed = {index: Typed(*self.serde.dumps_typed(item)) for index, item in enumerate(value)}
+            stored = lists.Stored(await self._free_number(namespace, channel))
+            self._memory.stored[namespace, channel] = stored
+            placed, new = stored.place(prints)
+        else:
+            placed, new = stored.place(prints)
+            typed = {index: Typed(*self.serde.dumps_typed(value[index])) for index in new.values()}
+        for number, index in new.items():
+            self._outbox.unsaved.items[namespace, channel, number] = typed[index]
+        head = self._memory.head if namespace == "" else None
+        size = head.lists[channel].bytes if head is not None and channel in head.lists else 0
+        return LongList(value, prints, stored, size + sum(len(typed[index].blob) for index in new.values())), placed
+
+    async def _free_number(self, namespace: str, channel: str) -> int:
+        if self._fence == 1:
+            return 1
+        # Also what runs that were rolled back, and branches that were left, have stored.
+        async with self._cursor() as cursor:
+            await cursor.execute(_NEXT, (str(self._thread_id), namespace, channel))
+            row = await cursor.fetchone()
+        return int(row["free"]) if row else 1
+
+    async def _learn(self, loaded: Loaded, found: CheckpointTuple) -> None:
+        """Note what is stored of the graph's own newest checkpoint."""
+        row = loaded.row
+        if row["pending_writes"]:
+            self._memory.written_to.add(row["checkpoint_id"])
+        long: dict[str, LongList] = {}
+        for channel, items in loaded.items.items():
+            value = found.checkpoint["channel_values"][channel]
+            prints = lists.fingerprints(value)
+            if prints is None:
+                return
+            stored = lists.Stored(await self._free_number("", channel))
+            stored.numbers.update(zip(prints, loaded.numbers[channel], strict=True))
+            self._memory.stored["", channel] = stored
+            long[channel] = LongList(list(value), prints, stored, sum(len(item.blob) for item in items))
+        document: Checkpoint = row["checkpoint"]
+        kept: Checkpoint = {**document, "channel_values": document.get("channel_values") or {}}
+        self._memory.head = Head(kept, row["metadata"], row["parent_checkpoint_id"], loaded.blobs, long)
+
+    def _from_cache(self) -> CheckpointTuple | None:
+        known, self._known = self._known, None
+        if known is None or not all(long.is_unchanged() for long in known.lists.values()):
+            return None
+        self._memory.head = known
+        for channel, long in known.lists.items():
+            self._memory.stored["", channel] = long.stored
+        values = {name: self.serde.loads_typed(value) for name, value in known.blobs.items()}
+        values |= {name: list(long.items) for name, long in known.lists.items()}
+        place = {"thread_id": str(self._thread_id), "checkpoint_ns": ""}
+        return CheckpointTuple(
+            config={"configurable": {**place, "checkpoint_id": known.checkpoint["id"]}},
+            checkpoint={
+                **known.checkpoint,
+                "channel_versions": dict(known.checkpoint["channel_versions"]),
+                "versions_seen": {name: dict(seen) for name, seen in known.checkpoint["versions_seen"].items()},
+                "channel_values": {**known.checkpoint["channel_values"], **values},
+            },
+            metadata=known.metadata.copy(),
+            parent_config={"configurable": {**place, "checkpoint_id": known.parent_id}} if known.parent_id else None,
+            pending_writes=[],
+        )
+
+
+def _fits_document(value: Any) -> bool:
+    """Whether PostgreSQL's JSON gives a value back as it is."""
+    match value:
+        case None | bool():
+            return True
+        case str():
+            return "\0" not in value and _is_unicode(value)
+        case int():
+            return value in _INT64
+        case float():
+            # Large ones come back as integers.
+            return abs(value) < _LARGE_FLOAT
+    return False
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,171 @@
+"""Group commit: small statements of many callers go to PostgreSQL in few transactions.
+
+Each lane has a connection of its own and sends what waits, up to 64 statements, in one pipeline and one commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+
+from core.tasks import end
+from db.url import for_psycopg, search_path_option
+
+log = structlog.get_logger(__name__)
+
+_LANES: Final = 2
+_MOST: Final = 64
+# A restart of PostgreSQL takes less; whoever waits longer is told.
+_PATIENCE_SECONDS: Final = 30.0
+_RECONNECT_SECONDS: Final = 0.2
+_ALONE: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+@dataclass(eq=False)
+class _Order:
+    """A statement that waits for its commit."""
+
+    key: UUID
+    statement: LiteralString
+    parameters: Sequence[Any]
+    answer: "asyncio.Future[DictRow]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
+class Lanes:
+    """Commits statements in the order of their key's lane; each gives one row.
+
+    A statement whose commit was not heard of (the connection broke) is sent again: it has to be one that may be.
+    """
+
+    def __init__(self, url: str, *, count: int = _LANES) -> None:
+        self._lanes = [_Lane(for_psycopg(url), number) for number in range(count)]
+
+    def start(self) -> None:
+        """Begin to commit; connections are made when there is something."""
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self) -> None:
+        """Commit what waits, as far as the database answers at once, and close."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+    def submit(self, key: UUID, statement: LiteralString, parameters: Sequence[Any]) -> "asyncio.Future[DictRow]":
+        """Return the row that `statement` will give, once it is committed.
+
+        Raises (the future):
+            psycopg.Error: the statement failed; its neighbours did not.
+        """
+        order = _Order(key, statement, parameters)
+        self._lanes[key.int % len(self._lanes)].add(order)
+        return order.answer
+
+
+class _Lane:
+    def __init__(self, url: str, number: int) -> None:
+        self._url = url
+        self._number = number
+        self._orders: deque[_Order] = deque()
+        self._filled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._connection: AsyncConnection[DictRow] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._idle.set()
+        self._task = asyncio.create_task(self._work(), name=f"commit lane {self._number}")
+
+    async def stop(self) -> None:
+        await self._idle.wait()
+        await end(self._task)
+        self._task = None
+        await self._disconnect()
+
+    def add(self, order: _Order) -> None:
+        if self._task is None:
+            raise psycopg.InterfaceError("the commit lanes are closed")
+        self._orders.append(order)
+        self._idle.clear()
+        self._filled.set()
+
+    async def _work(self) -> None:
+        while True:
+            await self._filled.wait()
+            batch = [self._orders.popleft() for _ in range(min(_MOST, len(self._orders)))]
+            # In one order everywhere: two processes that lock several threads do not wait for one another.
+            await self._commit(sorted(batch, key=lambda order: order.key))
+            if not self._orders:
+                self._filled.clear()
+                self._idle.set()
+
+    async def _commit(self, batch: list[_Order]) -> None:
+        while batch:
+            try:
+                await self._send(batch)
+            except psycopg.OperationalError as error:
+                if isinstance(error, _ALONE) and len(batch) > 1:
+                    await self._one_by_one(batch)
+                    return
+                batch = await self._after_break(batch, error)
+            except psycopg.Error as error:
+                if len(batch) == 1:
+                    _fail(batch, error)
+                else:
+                    await self._one_by_one(batch)
+                return
+            else:
+                return
+
+    async def _one_by_one(self, batch: list[_Order]) -> None:
+        # One of them spoilt the transaction for all.
+        for order in batch:
+            await self._commit([order])
+
+    async def _after_break(self, batch: list[_Order], error: psycopg.OperationalError) -> list[_Order]:
+        """Give up what has waited too long, and return the rest after a moment."""
+        log.warning("commit_lane_reconnects", error=type(error).__name__, waiting=len(batch) + len(self._orders))
+        await self._disconnect()
+        now = asyncio.get_running_loop().time()
+        late = [order for order in batch if now - order.since > _PATIENCE_SECONDS]
+        _fail(late, error)
+        await asyncio.sleep(_RECONNECT_SECONDS)
+        return [order for order in batch if order not in late]
+
+    async def _send(self, batch: list[_Order]) -> None:
+        connection = await self._connected()
+        if len(batch) == 1:
+            cursor = await connection.execute(batch[0].statement, batch[0].parameters, prepare=True)
+            rows = [await cursor.fetchone()]
+        else:
+            async with connection.pipeline(), connection.transaction():
+                cursors = [await connection.execute(o.statement, o.parameters, prepare=True) for o in batch]
+            # Not before: to fetch would wait for the answers, and the commit for that.
+            rows = [await cursor.fetchone() for cursor in cursors]
+        for order, row in zip(batch, rows, strict=True):
+            if not order.answer.done():
+                order.answer.set_result(row or {})
+
+    async def _connected(self) -> AsyncConnection[DictRow]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                self._url, autocommit=True, row_factory=dict_row, options=search_path_option()
+            )
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+def _fail(orders: Sequence[_Order], error: Exception) -> None:
+    for order in orders:
+        if not order.answer.done():
+            order.answer.set_exception(error)

@@ -1,0 +1,182 @@
+"""All that one run writes: its checkpoints, its events, its end. Each commit holds the thread's fence."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from checkpoints.rows import Unsaved
+from checkpoints.saver import FenceLost
+from db.lanes import Lanes
+from providers.usage import Usage
+from server.runs.broker import Broker
+from server.runs.encode import encode
+from server.runs.feed import Feed
+from server.runs.model import Claim, Event, EventId
+
+# Long enough that a step's rows and a few tokens share a commit, short for who reads in another process.
+_DELAY_SECONDS: Final = 0.015
+_COMMIT: Final = (
+    "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[]) AS outcome"
+)
+_FINISH: Final = (
+    "SELECT * FROM platform.finish_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[],"
+    " %s::json, %s::text[], %s)"
+)
+
+
+class Finished(NamedTuple):
+    """What came of a run's end: its thread's next run, and the claim on it where this process has it."""
+
+    following: UUID | None
+    claim: Claim | None
+    rolled_back: bool = False
+
+
+class RunWriter:
+    """Collects what a run saves and commits it soon, in the order in which it came.
+
+    Args:
+        lanes: commit, a thread's statements one after the other.
+        broker: tells readers.
+        claimed: the run.
+        feed: shows events to readers in this process.
+        on_lost: called once, when another process has claimed a run on the thread since.
+    """
+
+    def __init__(
+        self, lanes: Lanes, broker: Broker, claimed: Claim, feed: Feed, on_lost: Callable[[], None] = lambda: None
+    ) -> None:
+        self.unsaved = Unsaved()
+        self._lanes = lanes
+        self._broker = broker
+        self._claimed = claimed
+        self._feed = feed
+        self._on_lost = on_lost
+        self._events: list[tuple[int, str, str]] = []
+        self._seq = 0
+        self._is_held_back = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent: asyncio.Future[dict[str, Any]] | None = None
+        self._failure: Exception | None = None
+
+    def append(self, event: str, data: Any, *, early: bool = True) -> None:
+        """Add an event to the run's stream.
+
+        Args:
+            event: its name.
+            data: what JSON can hold, and what LangGraph emits besides.
+            early: whether readers may see it before it is committed; if not, they see it and all later ones in the
+                log, when the run has ended.
+        """
+        self._seq += 1
+        encoded = encode(data)
+        self._events.append((self._seq, event, encoded))
+        self._is_held_back = self._is_held_back or not early
+        if not self._is_held_back:
+            self._feed.publish(Event(EventId(self._claimed.fence, self._seq), event, encoded))
+            self._broker.wake(self._claimed.run_id)
+        self.changed()
+
+    def changed(self) -> None:
+        """Commit soon what was added."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_DELAY_SECONDS, self._commit_in_time)
+
+    async def flush(self) -> None:
+        """Return when all that was added so far is committed.
+
+        Raises:
+            FenceLost: another process has claimed a run on this thread since.
+            psycopg.Error: the database did not take it.
+        """
+        if self.unsaved or self._events:
+            self._commit()
+        if self._sent is not None:
+            await asyncio.wait({self._sent})
+        if self._failure is not None:
+            raise self._failure
+
+    async def settle(self) -> None:
+        """Commit what was added, and see in any case that the run still has its thread: for before a side effect.
+
+        Raises:
+            FenceLost: another process has claimed a run on this thread since.
+        """
+        if not (self.unsaved or self._events):
+            self._commit()
+        await self.flush()
+
+    async def finish(self, ended: Sequence[str | None], calls: Sequence[Usage], worker_id: UUID | None) -> Finished:
+        """Commit what is left together with how the run ended; claim the thread's next run for a process, if given.
+
+        Raises:
+            FenceLost: another process has claimed a run on this thread since.
+            psycopg.Error: the database did not take it; nothing of it is committed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        used = orjson.dumps([asdict(call) for call in calls]).decode() if calls else None
+        answer = self._lanes.submit(
+            self._claimed.thread_id, _FINISH, [*self._parameters(), used, list(ended), worker_id]
+        )
+        row = await asyncio.shield(answer)
+        if row["outcome"] == "lost":
+            raise FenceLost
+        self._broker.tell(self._claimed.run_id)
+        taken = row["claim"]
+        claim = Claim.of(row["following"], taken) if taken else None
+        return Finished(row["following"], claim, rolled_back=row["outcome"] == "rolled_back")
+
+    def discard(self) -> None:
+        """Forget what the database did not take, so that the run's end can be written."""
+        self._failure = None
+        self.unsaved = Unsaved()
+        self._events.clear()
+        self._stop_timer()
+
+    def _commit_in_time(self) -> None:
+        self._timer = None
+        # One at a time: what is added meanwhile shares the next one.
+        if self._sent is None and (self.unsaved or self._events) and self._failure is None:
+            self._commit()
+
+    def _commit(self) -> None:
+        has_events = bool(self._events)
+        sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters())
+        sent.add_done_callback(lambda done: self._committed(done, has_events=has_events))
+        self._sent = sent
+
+    def _parameters(self) -> list[Any]:
+        """Return what is to be committed now, and begin anew."""
+        self._stop_timer()
+        rows, blobs = self.unsaved.as_parameters()
+        self.unsaved = Unsaved()
+        events, self._events = self._events, []
+        columns: list[Any] = [list(column) for column in zip(*events, strict=True)] if events else [None] * 3
+        claimed = self._claimed
+        return [claimed.thread_id, claimed.fence, claimed.run_id, claimed.owner_id, rows, blobs, *columns]
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _committed(self, sent: "asyncio.Future[dict[str, Any]]", *, has_events: bool) -> None:
+        if self._sent is sent:
+            self._sent = None
+        if self._failure is not None:
+            sent.exception()
+        elif error := sent.exception():
+            self._failure = error if isinstance(error, Exception) else RuntimeError("the commit was given up")
+        elif sent.result()["outcome"] == "lost":
+            self._failure = FenceLost()
+            self._on_lost()
+        else:
+            if has_events:
+                self._broker.tell(self._claimed.run_id)
+            if self.unsaved or self._events:
+                self.changed()
