@@ -68,6 +68,7 @@ def _check_keyring(value: SecretStr) -> SecretStr:
 
 
 CommaList = Annotated[list[str], BeforeValidator(_split_commas)]
+PathList = Annotated[list[Path], BeforeValidator(_split_commas), Field(min_length=1)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_check_secret)]
 # `KEY`, or `ID:KEY,…` with the newest first; a key is base64 of 32 bytes.
 KeyringText = Annotated[SecretStr, AfterValidator(_check_keyring)]
@@ -85,7 +86,7 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535)
     debug: bool = False
     data_dir: Path = Path(".colloquy")
-    config: Path = Field(Path("langgraph.json"), validation_alias="COLLOQUY_CONFIG")
+    config: PathList = Field(default_factory=lambda: [Path("langgraph.json")], validation_alias="COLLOQUY_CONFIG")
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "DB_URL"))
 
     jwt_secret: SigningSecret | None = None

@@ -20,6 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Conversations as checkpointed LangGraph workflows.",
 )
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option(help="A langgraph.json whose graphs are served; give it again for another (COLLOQUY_CONFIG)."),
+]
 app.add_typer(key_commands.app, name="api-key")
 log = structlog.get_logger(__name__)
 
@@ -28,28 +32,30 @@ log = structlog.get_logger(__name__)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
-    config: Annotated[Path | None, typer.Option(help="The langgraph.json to serve.")] = None,
+    config: Configs = None,
     *,
     worker: Annotated[bool, typer.Option(help="Execute runs in this process too.")] = True,
 ) -> None:
     """Serve the HTTP API; brings the database to the current schema first."""
     from server.serve import serve_forever  # noqa: PLC0415 - heavy imports wait for a command
 
-    run(serve_forever(load_settings(host=host, port=port, config=config), with_worker=worker))
+    run(serve_forever(load_settings(host=host, port=port, config=config or None), with_worker=worker))
 
 
 @app.command()
-def worker(config: Annotated[Path | None, typer.Option(help="The langgraph.json to execute.")] = None) -> None:
+def worker(config: Configs = None) -> None:
     """Execute runs, without HTTP. Any number of these share one database."""
-    run(_work(load_settings(config=config)))
+    run(_work(load_settings(config=config or None)))
 
 
 async def _work(settings: Settings) -> None:
     from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
     from server.runtime import open_runtime, preflight  # noqa: PLC0415
+    from server.threads import widen  # noqa: PLC0415
     from server.worker import running_worker  # noqa: PLC0415
     from server.worker_http import watched  # noqa: PLC0415
 
+    widen(settings.worker_concurrency)
     await asyncio.to_thread(preflight, settings)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -57,7 +57,7 @@ def preflight(settings: Settings) -> None:
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
-    workflows.load(settings.config)
+    workflows.load(*settings.config)
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
     """Open the shared parts on a migrated database, and close them at the end. `url` is the owner's."""
     ids = RandomIds()
     models = Models(settings)
-    graphs = await asyncio.to_thread(workflows.load, settings.config)
+    graphs = await asyncio.to_thread(workflows.load, *settings.config)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
     jobs = JobQueue(database.pool)

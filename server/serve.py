@@ -17,6 +17,7 @@ from server.app import create_app
 from server.auth.api_keys import development_key
 from server.database import located, migrate
 from server.runtime import preflight
+from server.threads import widen
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ _DRAIN_SECONDS: Final = 15
 
 async def serve_forever(settings: Settings, *, with_worker: bool) -> None:
     """Serve until SIGINT or SIGTERM."""
+    widen(settings.worker_concurrency)
     await asyncio.to_thread(preflight, settings)
     async with located(settings) as url:
         await migrate(url)

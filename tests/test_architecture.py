@@ -52,10 +52,21 @@ def test_every_package_is_shipped_and_under_contract() -> None:
 def test_langgraph_json_names_bare_graphs() -> None:
     """Studio's server refuses a graph with a checkpointer of its own (X014, K35)."""
     loaded = workflows.load(ROOT / "langgraph.json")
-    assert set(loaded) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
-    for graph in loaded.values():
-        assert graph.checkpointer is None
-        assert graph.get_input_jsonschema()["type"] == "object"
+    named = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
+    assert set(loaded) == set(named)
+    for name, location in named.items():
+        module, _colon, attribute = location.partition(":")
+        # The object itself: what is served has lost a checkpointer of its own.
+        assert getattr(importlib.import_module(module), attribute).checkpointer is None
+        assert loaded[name].get_input_jsonschema()["type"] == "object"
+
+
+def test_checkpointers_are_attached_by_the_one_function_that_keeps_the_state_classes() -> None:
+    """`Pregel.copy` forgets the allow-list of the state's classes (X023)."""
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            found = re.search(r"\.copy\(\s*(update=)?\{\s*.checkpointer", file.read_text())
+            assert found is None, f"{file}: use server.runs.workflows.with_saver"
 
 
 def test_no_two_routes_share_method_and_path() -> None:

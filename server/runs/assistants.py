@@ -72,7 +72,14 @@ class Assistants:
     def __init__(self, workflows: Workflows, since: datetime) -> None:
         self._workflows = workflows
         made = [
-            Assistant(assistant_id=assistant_id(name), graph_id=name, name=name, created_at=since, updated_at=since)
+            Assistant(
+                assistant_id=assistant_id(name),
+                graph_id=name,
+                name=name,
+                created_at=since,
+                updated_at=since,
+                description=workflows.description(name),
+            )
             for name in workflows
         ]
         self._by_name = {assistant.graph_id: assistant for assistant in made}

@@ -25,20 +25,26 @@ class Driven:
     """What a pass left: the newest state, which of it is the graph's output, and the interrupts it stopped at."""
 
     state: Any = field(default_factory=dict)
+    """By key; a workflow function's (and a state's that is one value) is what it returned."""
+    is_one_value: bool = False
     output_names: tuple[str, ...] | None = ()
     """None: the output is not wanted."""
     interrupts: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
 
+    @property
+    def _is_empty(self) -> bool:
+        return isinstance(self.state, dict) and not self.state
+
     def values(self) -> str | None:
         """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
-        return encode(self.state) if self.state else None
+        return None if self._is_empty else encode(self.state)
 
     def output(self) -> str | None:
         """Return what the graph declares as its output, as JSON."""
-        if not self.state or self.output_names is None:
+        if self._is_empty or self.output_names is None:
             return None
-        if not isinstance(self.state, dict):
+        if not isinstance(self.state, dict) or self.is_one_value:
             return self.values()
         return encode({name: self.state[name] for name in self.output_names if name in self.state})
 
@@ -55,13 +61,14 @@ async def drive(
     """Execute the claimed run on `graph`, which carries its saver; `driven` holds what came before an exception too."""
     options = RunOptions(**claimed.request.get("options", {}))
     driven.output_names = _output_names(graph) if options.keeps_output else None
+    driven.is_one_value = isinstance(graph.output_channels, str)
     config = _config(claimed, options) | {"callbacks": callbacks}
     teller = Teller(frozenset(claimed.request["stream_modes"]))
     emitted = _ended if options.goto == [END] else _emitted
     async for part, told in emitted(graph, claimed, options, config, teller, control):
         if part is not None and part.namespace == ():
             if part.mode == "values":
-                driven.state = _without_interrupts(part.data)
+                driven.state = _without_interrupts(part.data, driven)
             driven.stopped |= part.mode == "updates" and INTERRUPT in part.data
         for event in told:
             events.append(event.event, event.data, early=event.early)
@@ -139,8 +146,12 @@ def _place(claimed: Claim) -> RunnableConfig:
     return {"configurable": {"thread_id": str(claimed.thread_id)}}
 
 
-def _without_interrupts(data: Any) -> Any:
-    return {name: value for name, value in data.items() if name != INTERRUPT} if isinstance(data, dict) else data
+def _without_interrupts(data: Any, driven: Driven) -> Any:
+    if not isinstance(data, dict):
+        return data
+    state = {name: value for name, value in data.items() if name != INTERRUPT}
+    # Where the state is one value, an interrupt comes alone.
+    return driven.state if driven.is_one_value and not state else state
 
 
 def _output_names(graph: Graph) -> tuple[str, ...]:

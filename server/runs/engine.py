@@ -23,7 +23,7 @@ from server.runs.execution import RUN_JOB, Execution
 from server.runs.executor import Executor
 from server.runs.model import FIRST, Accepted, CancelAction, Claim, Event, EventId, RunRequest, RunResult, ThreadState
 from server.runs.outcome import Outcome
-from server.runs.workflows import Workflows
+from server.runs.workflows import Workflows, with_saver
 
 log = structlog.get_logger(__name__)
 
@@ -197,7 +197,7 @@ class RunEngine:
             workflow = await repository.thread_workflow(connection, thread_id, owner_id)
         if workflow is None or workflow not in self._workflows:
             raise NotFound("There is no such thread.")
-        graph = self._workflows[workflow].copy(update={"checkpointer": PooledSaver(self._pool, self._serde)})
+        graph = with_saver(self._workflows[workflow], PooledSaver(self._pool, self._serde))
         config: RunnableConfig = {"configurable": {"thread_id": str(thread_id)}}
         snapshot = await graph.aget_state(config)
         return ThreadState(

@@ -31,7 +31,7 @@ from server.runs.drive import Driven, drive
 from server.runs.feed import Feed
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
-from server.runs.workflows import Workflows
+from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
 
 log = structlog.get_logger(__name__)
@@ -175,7 +175,6 @@ class Execution:
         self, writer: RunWriter, saver: RunSaver, collector: UsageCollector, driven: Driven, control: RunControl
     ) -> None:
         parts, claimed = self._parts, self.claimed
-        graph = parts.workflows[claimed.workflow].copy(update={"checkpointer": saver})
         bound = Resources(
             models=parts.models,
             clock=parts.clock,
@@ -183,7 +182,8 @@ class Execution:
             repositories=parts.repositories(claimed.owner_id, writer.settle),
         )
         with bind(bound):
-            await drive(graph, claimed, writer, driven, callbacks=[collector], control=control)
+            async with parts.workflows.opened(claimed) as graph:
+                await drive(with_saver(graph, saver), claimed, writer, driven, callbacks=[collector], control=control)
 
     async def _finish(self, outcome: Outcome | None, writer: RunWriter, calls: Sequence[Usage]) -> Finished:
         """Write how the run ended, or give it back."""

@@ -20,6 +20,7 @@ from server.runs.run_checks import Refused, check
 from server.runs.snapshots import show_interrupt, shown
 from server.runs.thread_states import HEAD, Place, ThreadStates
 from server.runs.threads import no_such_thread
+from server.runs.workflows import with_saver
 from server.runtime import Runtime
 
 _INTERRUPT: Final = "__interrupt__"
@@ -172,7 +173,7 @@ class Runs:
     async def _left(self, workflow: str, started: Started) -> tuple[Any, list[dict[str, Any]]]:
         """Return values and interrupts of the newest checkpoint that a run made."""
         saver = PooledSaver(self._pool, self._runtime.serde)
-        graph = self._runtime.workflows[workflow].copy(update={"checkpointer": saver})
+        graph = with_saver(self._runtime.workflows[workflow], saver)
         config: RunnableConfig = {"configurable": {"thread_id": str(started.thread_id)}}
         made = graph.aget_state_history(config, filter={"run_id": str(started.run_id)}, limit=1)
         async for snapshot in made:

@@ -17,7 +17,7 @@ from server.runs import snapshots, state_updates, thread_repository
 from server.runs.assistants import labels
 from server.runs.state_buffer import BufferedSaver, saver_on
 from server.runs.threads import no_such_thread
-from server.runs.workflows import Graph, Workflows
+from server.runs.workflows import Graph, Workflows, with_saver
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class ThreadStates:
 
 
 def _on(graph: Graph, saver: BaseCheckpointSaver[str]) -> Graph:
-    return graph.copy(update={"checkpointer": saver})
+    return with_saver(graph, saver)
 
 
 def _nothing() -> dict[str, Any]:

@@ -1,29 +1,37 @@
-"""The workflows that `langgraph.json` names: the one list of them."""
+"""The workflows that `langgraph.json` names: the one list of them (of ours, of other people's, or both)."""
 
-import importlib
-import importlib.util
-import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from langgraph.graph import StateGraph
-from langgraph.pregel import Pregel
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-Graph = Pregel[Any, Any, Any, Any]
+from server.runs.loading import environment, modules, project
+from server.runs.loading.errors import WorkflowError
+from server.runs.loading.graphs import Factory, Graph, altered, factory, made_once, served
+from server.runs.loading.project import Entry, Project
+from server.runs.model import Claim
 
-
-class WorkflowError(Exception):
-    """`langgraph.json`, or what it names, cannot be used."""
+__all__ = ["Graph", "WorkflowError", "Workflows", "load", "with_saver"]
 
 
 class Workflows(Mapping[str, Graph]):
-    """Compiled graphs by name, without a checkpointer: the engine attaches one for each run (X014)."""
+    """Compiled graphs by name, without a checkpointer: the engine attaches one for each run (X014).
 
-    def __init__(self, graphs: Mapping[str, Graph]) -> None:
+    A graph that is looked up by its name serves to read states and to be drawn; `opened` gives the one for a run.
+    """
+
+    def __init__(
+        self,
+        graphs: Mapping[str, Graph],
+        factories: Mapping[str, Factory] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+    ) -> None:
         self._graphs = dict(graphs)
+        self._factories = dict(factories or {})
+        self._descriptions = dict(descriptions or {})
 
     def __getitem__(self, name: str) -> Graph:
         return self._graphs[name]
@@ -34,45 +42,68 @@ class Workflows(Mapping[str, Graph]):
     def __len__(self) -> int:
         return len(self._graphs)
 
+    def description(self, name: str) -> str | None:
+        """Return what `langgraph.json` says about a graph."""
+        return self._descriptions.get(name)
 
-def load(config: Path) -> Workflows:
-    """Import every graph that `config` names. Blocking: for the start of a process.
+    @asynccontextmanager
+    async def opened(self, claimed: Claim) -> AsyncIterator[Graph]:
+        """Give the graph for one run: where a function makes it, made anew from the run's config."""
+        if (made := self._factories.get(claimed.workflow)) is None:
+            yield self._graphs[claimed.workflow]
+            return
+        async with made.made(_config(claimed)) as graph:
+            yield graph
+
+
+def _config(claimed: Claim) -> RunnableConfig:
+    sent = claimed.request.get("options", {}).get("configurable", {})
+    return {
+        # The engine's own keys last: a client cannot set them.
+        "configurable": {**sent, "thread_id": str(claimed.thread_id), "run_id": str(claimed.run_id)},
+        "metadata": {"run_id": str(claimed.run_id), "workflow": claimed.workflow, "attempt": claimed.attempt},
+    }
+
+
+def with_saver(graph: Graph, saver: BaseCheckpointSaver[Any]) -> Graph:
+    """Return the graph with a checkpointer attached. Use this, not `copy`: see `loading.graphs.altered`."""
+    return altered(graph, {"checkpointer": saver})
+
+
+def load(*configs: Path) -> Workflows:
+    """Import every graph that the files name. Blocking, in a thread without an event loop: for a process's start.
 
     Raises:
-        WorkflowError: the file is missing or malformed, or an entry is no graph.
+        WorkflowError: a file is missing or malformed, an entry is no graph, or two files name one alike.
     """
+    graphs: dict[str, Graph] = {}
+    factories: dict[str, Factory] = {}
+    descriptions: dict[str, str] = {}
+    origins: dict[str, Path] = {}
+    for found in [project.read(config) for config in dict.fromkeys(configs)]:
+        environment.apply(found)
+        modules.open_folders(found)
+        for entry in found.entries:
+            name = entry.name
+            if name in origins:
+                raise WorkflowError(f"graph {name} is in {origins[name]} and in {found.file}. Rename one.")
+            origins[name] = found.file
+            graphs[name], made = _graph(found, entry)
+            if made is not None:
+                factories[name] = made
+            if entry.description:
+                descriptions[name] = entry.description
+    return Workflows(graphs, factories, descriptions)
+
+
+def _graph(found: Project, entry: Entry) -> tuple[Graph, Factory | None]:
+    value = modules.load(found, entry)
     try:
-        entries = json.loads(config.read_text(encoding="utf-8"))["graphs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkflowError(f"{config} must be a langgraph.json with a `graphs` object: {error}") from error
-    return Workflows({name: _graph(name, entry, config.parent) for name, entry in entries.items()})
-
-
-def _graph(name: str, entry: Any, root: Path) -> Graph:
-    location = entry["path"] if isinstance(entry, dict) else entry
-    module_name, colon, attribute = str(location).rpartition(":")
-    if not colon:
-        raise WorkflowError(f"graph {name}: `{location}` must have the form module:attribute")
-    try:
-        found = getattr(_module(module_name, root), attribute)
-    except (ImportError, AttributeError) as error:
-        raise WorkflowError(f"graph {name}: cannot import `{location}`: {error}") from error
-    graph = found.compile(name=name) if isinstance(found, StateGraph) else found
-    if not isinstance(graph, Pregel):
-        raise WorkflowError(f"graph {name}: `{location}` is no LangGraph graph")
-    if graph.checkpointer is not None:
-        raise WorkflowError(f"graph {name}: compile it without a checkpointer; the server attaches its own")
-    return graph
-
-
-def _module(name: str, root: Path) -> ModuleType:
-    if not name.endswith(".py"):
-        return importlib.import_module(name)
-    path = (root / name).resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"no module at {name}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+        if callable(value):
+            made = factory(entry.name, value)
+            return made_once(made), made
+        return served(entry.name, value), None
+    except WorkflowError as error:
+        raise WorkflowError(f"{found.file}: graph {entry.name}: `{entry.location}`: {error}") from error
+    except Exception as error:
+        raise WorkflowError(f"{found.file}: graph {entry.name}: `{entry.location}` cannot be used: {error}") from error

@@ -17,8 +17,10 @@ from server.runs.encode import encode
 from server.runs.feed import Feed
 from server.runs.model import Claim, Event, EventId
 
-# Long enough that a step's rows and a few tokens share a commit, short for who reads in another process.
-_DELAY_SECONDS: Final = 0.015
+# What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
+_DELAY_SECONDS: Final = 0.06
+# Readers in other processes wait for events: a few tokens share a commit.
+_EVENTS_DELAY_SECONDS: Final = 0.015
 _COMMIT: Final = (
     "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[]) AS outcome"
 )
@@ -79,12 +81,20 @@ class RunWriter:
         if not self._is_held_back:
             self._feed.publish(Event(EventId(self._claimed.fence, self._seq), event, encoded))
             self._broker.wake(self._claimed.run_id)
-        self.changed()
+        # The first one says no more than that the run has begun.
+        self._commit_within(_EVENTS_DELAY_SECONDS if self._seq > 1 else _DELAY_SECONDS)
 
     def changed(self) -> None:
         """Commit soon what was added."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_DELAY_SECONDS, self._commit_in_time)
+        self._commit_within(_DELAY_SECONDS)
+
+    def _commit_within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._commit_in_time)
 
     async def flush(self) -> None:
         """Return when all that was added so far is committed.
@@ -179,4 +189,4 @@ class RunWriter:
             if has_events:
                 self._broker.tell(self._claimed.run_id)
             if self.unsaved or self._events:
-                self.changed()
+                self._commit_within(_EVENTS_DELAY_SECONDS if self._events else _DELAY_SECONDS)
