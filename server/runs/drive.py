@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langgraph.constants import END
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send
 
@@ -63,7 +64,8 @@ async def drive(
     driven.is_one_value = isinstance(graph.output_channels, str)
     config = _config(claimed, options) | {"callbacks": callbacks}
     teller = Teller(frozenset(claimed.request["stream_modes"]))
-    async for part, told in _emitted(graph, claimed, options, config, teller, control):
+    emitted = _ended if options.goto == [END] else _emitted
+    async for part, told in emitted(graph, claimed, options, config, teller, control):
         if part is not None and part.namespace == ():
             if part.mode == "values":
                 driven.state = _without_interrupts(part.data, driven)
@@ -106,6 +108,21 @@ async def _emitted(
             chunk = part_of(event["data"]["chunk"], subgraphs=options.subgraphs)
         told = list(teller.tell_raw(event, chunk))
         yield chunk, told if chunk is None else [*told, *teller.tell(chunk)]
+
+
+async def _ended(
+    graph: Graph,
+    claimed: Claim,
+    options: RunOptions,  # noqa: ARG001 - as `_emitted`
+    config: RunnableConfig,
+    teller: Teller,
+    control: RunControl,  # noqa: ARG001 - as `_emitted`
+) -> AsyncIterator[tuple[Part | None, list[Told]]]:
+    """End what the thread was about to do (agent-chat-ui's "resolve"); LangGraph alone would ask again."""
+    if claimed.restarts_input:
+        await graph.aupdate_state(config, None, as_node=END)
+    part = Part((), "values", (await graph.aget_state(_place(claimed))).values)
+    yield part, list(teller.tell(part))
 
 
 def _config(claimed: Claim, options: RunOptions) -> RunnableConfig:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.types import Interrupt
 
-from server.runs.snapshots import checkpoint_of, show_failure, show_interrupt
+from server.runs.snapshots import FAILED, checkpoint_of, show_failure, show_interrupt
 
 # LangGraph puts interrupts among the state's keys, and among the nodes' names, under this one.
 INTERRUPT: Final = "__interrupt__"
@@ -67,6 +67,9 @@ class Teller:
         """Yield an event of `astream_events`, unless it is a part that only the engine reads."""
         if "events" not in self.wanted:
             return
+        if "error" in event.get("data", {}):
+            # A tool's, say, whose text may hold anything.
+            event = {**event, "data": {**event["data"], "error": FAILED}}
         if emitted is None:
             yield Told("events", event)
         elif emitted.mode in self.wanted or emitted.mode == "messages":

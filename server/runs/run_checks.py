@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import is_dataclass
 from typing import Any, Final
 
+from langgraph.constants import END
 from langgraph.types import StateUpdate
 from pydantic import BaseModel
 
@@ -31,7 +32,10 @@ def check(graph: Graph, options: RunOptions) -> None:
     for stops in (options.interrupt_before, options.interrupt_after):
         if stops is not None and stops != EVERY_NODE:
             _check_nodes(graph, stops)
-    _check_nodes(graph, (step["node"] if isinstance(step, dict) else step for step in options.goto))
+    if END not in options.goto:
+        _check_nodes(graph, (step["node"] if isinstance(step, dict) else step for step in options.goto))
+    elif len(options.goto) > 1 or options.update is not None:
+        raise Refused("A command that goes to __end__ can do nothing else.", code="ONLY_END")
     if options.update:
         update = options.update if isinstance(options.update, dict) else {key: None for key, _ in options.update}
         state_updates.check(graph, "", [StateUpdate(update)])

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt, PregelTask, StateSnapshot
 
 # What a node raised is in the log; its text may hold anything.
-_FAILED: Final = "The node failed."
+FAILED: Final = "The node failed."
 _CHECKPOINT_KEYS: Final = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 
 
@@ -70,7 +70,7 @@ def _task(task: PregelTask) -> dict[str, Any]:
         "id": task.id,
         "name": task.name,
         "path": task.path,
-        "error": None if task.error is None else _FAILED,
+        "error": None if task.error is None else FAILED,
         "interrupts": [show_interrupt(item) for item in task.interrupts],
         "checkpoint": checkpoint,
         "state": state,
@@ -80,7 +80,7 @@ def _task(task: PregelTask) -> dict[str, Any]:
 
 def show_failure(task: Mapping[str, Any]) -> dict[str, Any]:
     """Return a task of a stream without what its node raised."""
-    return {**task, "error": _FAILED} if task.get("error") is not None else dict(task)
+    return {**task, "error": FAILED} if task.get("error") is not None else dict(task)
 
 
 def show_interrupt(item: Interrupt[Any]) -> dict[str, Any]:

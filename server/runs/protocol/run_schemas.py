@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+from langgraph.constants import END
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from server.runs.model import Idempotency, RunOptions, RunRequest, Strategy, StreamMode
@@ -102,6 +103,8 @@ class RunBody(Request):
         answers = self.command is not None and self.command.resume is not None
         if self.after_seconds and answers:
             raise ValueError("after_seconds cannot be combined with an answer: it is given at once")
+        if answers and self.command is not None and END in (self.command.goto or ()):
+            raise ValueError("command cannot answer and go to __end__")
         if self.checkpoint_during is not None and self.durability is not None:
             raise ValueError("checkpoint_during and durability say the same: give one of them")
         if self.on_completion is not None and not asks.get("stateless"):

@@ -25,8 +25,23 @@ from server.runs.runs import Runs, Started
 from server.runtime import CurrentRuntime
 
 router = protocol_router("")
+
+
+def _in_one(schema: Any, parts: dict[str, Any]) -> Any:
+    """Return a JSON schema without references, which would point to nowhere inside of the documentation."""
+    match schema:
+        case {"$ref": str(name), **others}:
+            return _in_one(parts[name.rpartition("/")[2]], parts) | others
+        case dict():
+            return {key: _in_one(value, parts) for key, value in schema.items() if key != "$defs"}
+        case list():
+            return [_in_one(item, parts) for item in schema]
+    return schema
+
+
+_SCHEMA: Final = RunBody.model_json_schema()
 _BODY: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": RunBody.model_json_schema()}}}
+    "requestBody": {"required": True, "content": {JSON: {"schema": _in_one(_SCHEMA, _SCHEMA["$defs"])}}}
 }
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {SSE: {}}}}
 

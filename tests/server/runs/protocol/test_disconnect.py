@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
+from langgraph_sdk.client import LangGraphClient
 from sse_starlette.sse import AppStatus
 
 from server.runs.protocol import streaming
@@ -81,6 +82,38 @@ async def test_heartbeats(
     assert response.content.count(heartbeat) >= 3
     if tail == "wait":
         assert json.loads(response.content)["steps"] == ["first", "slow", "last"]
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
+    """Cuts off all answers that are under way, as a server does that stops, and serves again."""
+
+    async def cut_off() -> None:
+        monkeypatch.setattr(streaming, "_LOOK_SECONDS", 0.05)
+        await asyncio.sleep(1.2)
+        monkeypatch.setattr(AppStatus, "should_exit", True)
+        await asyncio.sleep(0.3)
+        monkeypatch.setattr(AppStatus, "should_exit", False)
+
+    return cut_off
+
+
+async def test_the_sdk_takes_a_stream_up_again(me: Person, wire: httpx.AsyncClient, cut: Any) -> None:
+    thread = (await me.sdk.threads.create())["thread_id"]
+    runs = LangGraphClient(wire).runs
+    cutting = asyncio.create_task(cut())
+    parts = [part async for part in runs.stream(thread, "steps", input={"seconds": 3}, stream_mode="updates")]
+    await cutting
+    assert [part.event for part in parts] == ["metadata", "updates", "updates", "updates"]
+    assert len({part.id for part in parts}) == len(parts)
+
+
+async def test_the_sdk_takes_a_wait_up_again(me: Person, wire: httpx.AsyncClient, cut: Any) -> None:
+    cutting = asyncio.create_task(cut())
+    with pytest.warns(UserWarning, match="attempting reconnect"):
+        values = await LangGraphClient(wire).runs.wait(None, "steps", input={"seconds": 3})
+    await cutting
+    assert values == {"seconds": 3, "steps": ["first", "slow", "last"]}
 
 
 @pytest.mark.parametrize("tail", ["stream", "join"])

@@ -126,6 +126,20 @@ class TestCommand:
         values = await me.sdk.runs.wait(thread, "choice", command={"goto": goto})
         assert values["steps"] == ["left", "left", "right"]
 
+    async def test_goto_the_end(self, me: Person) -> None:
+        """What agent-chat-ui sends to mark a question as resolved."""
+        thread = await me.run("approval")
+        streamed = me.sdk.runs.stream(thread, "approval", input={}, command={"goto": "__end__"})
+        parts = [(part.event, part.data) async for part in streamed]
+        assert parts[1:] == [("values", {"steps": ["first"]})]
+        found = await me.sdk.threads.get(thread)
+        assert (found["status"], found["interrupts"]) == ("idle", {})
+        assert (await me.sdk.threads.get_state(thread))["next"] == []
+        others: list[dict[str, Any]] = [{"resume": 1}, {"update": {"steps": []}}, {"goto": ["__end__", "last"]}]
+        for other in others:
+            command = {"goto": ["__end__"]} | other
+            assert refusal(await answer(me, thread, command=command))[0] == 422
+
     @pytest.mark.parametrize(
         "command",
         [{"goto": "nowhere"}, {"goto": [{"node": "nowhere"}]}, {"update": {"nothing": 1}}, {"graph": "__parent__"}],

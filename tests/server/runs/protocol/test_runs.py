@@ -1,6 +1,7 @@
 """Runs through the real SDK: started on a thread, waited for, found, cancelled, deleted; each by its owner only."""
 
 import asyncio
+import base64
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -256,3 +257,34 @@ class TestDoubleTexting:
         assert values["steps"] == STEPS["steps"]
         assert [item["run_id"] for item in await me.sdk.runs.list(thread)] != [str(run)]
         assert len(await me.sdk.runs.list(thread)) == 1
+
+
+class TestEndings:
+    """What a run left is told after its process, or its thread, has gone on."""
+
+    async def check(self, me: Person) -> None:
+        thread = await thread_of(me)
+        runs = [(await me.sdk.runs.create(thread, "steps", input={}))["run_id"] for _ in range(2)]
+        await me.sdk.runs.join(thread, runs[1])
+        assert await me.sdk.runs.join(thread, runs[0]) == STEPS
+        assert await me.sdk.runs.join(thread, runs[1]) == {"steps": STEPS["steps"] * 2}
+
+        asked = await thread_of(me)
+        waiting = await me.sdk.runs.create(asked, "approval", input={})
+        first = await me.sdk.runs.join(asked, waiting["run_id"])
+        assert await me.sdk.runs.wait(asked, "approval", command={"resume": "yes"}) == {
+            "steps": ["first", "last"],
+            "answer": "yes",
+        }
+        again = await me.sdk.runs.join(asked, waiting["run_id"])
+        assert again["steps"] == first["steps"] == ["first"]
+        assert [item["value"] for item in first["__interrupt__"]] == [{"question": "go on?"}]
+
+    async def test_each_has_its_own(self, me: Person) -> None:
+        await self.check(me)
+
+
+class TestEncrypted(TestEndings):
+    @pytest.fixture
+    def environ(self, environ: dict[str, str]) -> dict[str, str]:
+        return environ | {"CHECKPOINT_KEY": f"k:{base64.b64encode(bytes(32)).decode()}"}
