@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from select import select
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -20,6 +21,13 @@ async def _autocommit(connection: AsyncConnection[DictRow]) -> None:
     await connection.set_autocommit(True)
 
 
+async def _check(connection: AsyncConnection[DictRow]) -> None:
+    """Let no connection out that the server has closed (a restart): only then has an idle one something to say."""
+    readable, _, _ = select([connection.fileno()], [], [], 0)
+    if readable:
+        await AsyncConnectionPool.check_connection(connection)
+
+
 class Database:
     """Connections to one PostgreSQL database.
 
@@ -35,8 +43,7 @@ class Database:
             min_size=1,
             max_size=pool_size,
             open=False,
-            # A connection that the server closed (a restart) is replaced, not handed out.
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
         )
         self._engine = create_async_engine(
             for_sqlalchemy(url),

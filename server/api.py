@@ -7,7 +7,10 @@ from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
+# They are tried in this order: the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
+    run_starts.router,
+    threads.router,
     health.router,
     monitoring.router,
     auth.router,
@@ -15,9 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     system.router,
     assistants.router,
-    threads.router,
     thread_state.router,
-    run_starts.router,
     runs.router,
     not_offered.router,
 )

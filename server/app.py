@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -11,10 +12,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.clock import Clock
 from core.settings import Settings
+from db.batches import Batches
 from server import errors
 from server.api import ROUTERS
 from server.auth.identity import open_identity
-from server.auth.repository import promote
+from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
 from server.limits import RateLimits
 from server.metrics import BUILD
@@ -59,6 +61,7 @@ def create_app(
             app.state.runtime = runtime
             BUILD.labels(app.version).set(1)
             app.state.assistants = Assistants(runtime.workflows, runtime.clock.now())
+            app.state.keys = Batches(partial(by_keys, runtime.database.pool))
             app.state.limits = RateLimits(settings)
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)

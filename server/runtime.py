@@ -79,7 +79,9 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
         await jobs.open()
         broker.start()
         lanes.start()
-        engine = RunEngine(pool=database.pool, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids)
+        engine = RunEngine(
+            pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
+        )
         yield Runtime(
             settings=settings,
             database=database,

@@ -10,7 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from core.errors import Forbidden, Unauthenticated
 from core.ids import API_KEY_PREFIX
 from server.auth import api_keys, repository
-from server.auth.identity import identity_of
+from server.auth.identity import identity_of, keys_of
 from server.auth.principal import Principal, Realm
 from server.runtime import runtime_of
 
@@ -34,12 +34,11 @@ async def current_principal(request: Request) -> Principal:
     credentials = _presented(request)
     if credentials is None:
         raise Unauthenticated("缺少有效的身份凭证")
-    pool = runtime_of(request).database.pool
     if credentials.startswith(API_KEY_PREFIX) or "authorization" not in request.headers:
-        principal = await repository.by_key(pool, api_keys.digest(credentials))
+        principal = await keys_of(request).get(api_keys.digest(credentials))
     else:
         claims = identity_of(request).tokens.read(credentials)
-        principal = await repository.by_subject(pool, claims.subject, claims.realm)
+        principal = await repository.by_subject(runtime_of(request).database.pool, claims.subject, claims.realm)
     if principal is None:
         raise Unauthenticated("身份凭证无效或已过期")
     structlog.contextvars.bind_contextvars(user_id=str(principal.user_id))

@@ -67,7 +67,9 @@ def servers(url: str, data: Path, count: int, **settings: str) -> Iterator[tuple
         yield running, (data / "api-key").read_text()
 
 
-async def side_by_side(addresses: list[str], key: str, concurrency: int, work: Callable[[Client], Awaitable[None]]) -> None:
+async def side_by_side(
+    addresses: list[str], key: str, concurrency: int, work: Callable[[Client], Awaitable[None]]
+) -> None:
     clients = [await Client(addresses[number % len(addresses)], key).open() for number in range(concurrency)]
     await asyncio.gather(*(work(client) for client in clients))
     for client in clients:
@@ -103,7 +105,9 @@ def used(running: list[Program]) -> float:
 
 async def throughput(url: str, data: Path, runs: int) -> None:
     floors = {1: await asyncio.to_thread(floor, url, 1, runs // 4), 16: await asyncio.to_thread(floor, url, 16, runs)}
-    print(f"floor: {floors[16].rate:.0f} runs/s at 16, {floors[16].cpu:.2f} ms CPU a run; p50 {floors[1].p50:.2f} ms at 1")
+    print(
+        f"floor: {floors[16].rate:.0f} runs/s at 16, {floors[16].cpu:.2f} ms CPU a run; p50 {floors[1].p50:.2f} ms at 1"
+    )
     for count, cases in ((1, (1, 16, 64)), (2, (64,))):
         with servers(url, data, count) as (running, key):
             await pairs(running, key, 8, 200 * count)
@@ -130,7 +134,11 @@ async def first_tokens(url: str, data: Path) -> None:
                     thread = (await client.post("/threads", {}))["thread_id"]
                     begun = time.time()
                     told: list[float] = []
-                    asked = {"assistant_id": "telling", "input": {"messages": ["when?"]}, "stream_mode": "messages-tuple"}
+                    asked = {
+                        "assistant_id": "telling",
+                        "input": {"messages": ["when?"]},
+                        "stream_mode": "messages-tuple",
+                    }
                     async for chunk in client.stream(f"/threads/{thread}/runs/stream", asked):
                         told += [time.time()] * chunk.count(b"event: messages")
                     firsts.append(told[0] - begun)  # noqa: B023
@@ -173,7 +181,9 @@ async def long_thread(url: str, data: Path) -> None:
         thread = (await client.post("/threads", {}))["thread_id"]
         times: dict[int, float] = {}
         sizes: dict[int, float] = {}
-        said = "A question of the usual length, such as a customer asks: when will it come, what does it cost, and why? "
+        said = (
+            "A question of the usual length, such as a customer asks: when will it come, what does it cost, and why? "
+        )
         turn = 0
         while turn < 1000:
             if turn in (10, 200, 1000 - 20):
@@ -189,13 +199,13 @@ async def long_thread(url: str, data: Path) -> None:
             turn += 1
         client.close()
         print(f"turn 200 takes {times[200] / times[10]:.2f} times turn 10 ({times[10] * 1e3:.1f} ms)")
-        print(f"turn 1000 writes {sizes[980] / sizes[10]:.2f} times turn 10 ({sizes[10] / 1024:.1f} KB), takes {times[980] / times[10]:.2f} times")
+        print(
+            f"turn 1000 writes {sizes[980] / sizes[10]:.2f} times turn 10 ({sizes[10] / 1024:.1f} KB), takes {times[980] / times[10]:.2f} times"
+        )
 
 
 async def ask(client: Client, thread: str, text: str) -> Any:
-    return await client.post(
-        f"/threads/{thread}/runs/wait", {"assistant_id": "chat", "input": {"messages": [text]}}
-    )
+    return await client.post(f"/threads/{thread}/runs/wait", {"assistant_id": "chat", "input": {"messages": [text]}})
 
 
 async def main() -> None:

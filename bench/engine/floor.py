@@ -1,6 +1,6 @@
 """The floor: the same graph in one asyncio process with a stock saver for each worker, and no HTTP.
 
-    python -m bench.engine.floor URL CONCURRENCY RUNS    prints runs/s, CPU ms a run and the p50 in ms as JSON
+python -m bench.engine.floor URL CONCURRENCY RUNS    prints runs/s, CPU ms a run and the p50 in ms as JSON
 """
 
 import asyncio
@@ -40,9 +40,7 @@ async def main(url: str, concurrency: int, runs: int) -> None:
     await asyncio.gather(*(work() for _ in range(concurrency)))
     seconds, cpu = time.perf_counter() - begun, time.process_time() - used
     print(
-        json.dumps(
-            {"rate": len(taken) / seconds, "cpu": cpu / len(taken) * 1e3, "p50": statistics.median(taken) * 1e3}
-        )
+        json.dumps({"rate": len(taken) / seconds, "cpu": cpu / len(taken) * 1e3, "p50": statistics.median(taken) * 1e3})
     )
 
 

@@ -13,7 +13,9 @@ from core.clock import Clock
 from core.files import kept_secret
 from core.ids import IdSource, new_secret
 from core.settings import SHORTEST_SECRET, Settings, SettingsError
+from db.batches import Batches
 from server.auth.codes import Codes
+from server.auth.principal import Principal
 from server.auth.senders import CodeSender, sender_for
 from server.auth.tokens import Tokens
 
@@ -68,6 +70,12 @@ def identity_of(request: Request) -> Identity:
     """Return the identity that the app's lifespan opened."""
     identity: Identity = request.app.state.identity
     return identity
+
+
+def keys_of(request: Request) -> Batches[bytes, Principal]:
+    """Return what finds the users of API keys by their digests."""
+    keys: Batches[bytes, Principal] = request.app.state.keys
+    return keys
 
 
 CurrentIdentity = Annotated[Identity, Depends(identity_of)]

@@ -1,5 +1,6 @@
 """SQL of logins and of who is who. What works before there is a user goes through the database's entry points."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -47,10 +48,19 @@ async def by_subject(pool: Pool, subject: UUID, realm: Realm) -> Principal | Non
 
 async def by_key(pool: Pool, sha256: bytes) -> Principal | None:
     """Return the user whom a key acts for; None for an unknown or revoked key, or an inactive user."""
+    return (await by_keys(pool, [sha256])).get(sha256)
+
+
+async def by_keys(pool: Pool, digests: Sequence[bytes]) -> dict[bytes, Principal]:
+    """Return the users whom keys act for, by the keys' digests; without those that act for nobody."""
     async with pool.connection() as connection:
-        cursor = await connection.execute("SELECT * FROM auth.identify_key(%s)", (sha256,))
-        row = await cursor.fetchone()
-    return Principal(**row, realm="key") if row else None
+        cursor = await connection.execute(
+            "SELECT k.sha256, i.user_id, i.is_admin"
+            " FROM unnest(%s::bytea[]) AS k(sha256), auth.identify_key(k.sha256) AS i",
+            (list(digests),),
+        )
+        rows = await cursor.fetchall()
+    return {row["sha256"]: Principal(user_id=row["user_id"], is_admin=row["is_admin"], realm="key") for row in rows}
 
 
 async def issue_code(pool: Pool, phone: str, hashed: str, at: datetime) -> Issued:

@@ -15,6 +15,7 @@ from core.errors import Conflict, InvalidInput, NotFound
 from core.ids import IdSource
 from core.tasks import wait_at_most
 from db.database import Pool, acting_for
+from db.lanes import Lanes
 from jobs.queue import JobQueue
 from server.runs import events, repository
 from server.runs.broker import Broker, notify, notify_cancel
@@ -40,6 +41,7 @@ class RunEngine:
         self,
         *,
         pool: Pool,
+        lanes: Lanes,
         broker: Broker,
         jobs: JobQueue,
         workflows: Workflows,
@@ -47,6 +49,7 @@ class RunEngine:
         ids: IdSource,
     ) -> None:
         self._pool = pool
+        self._lanes = lanes
         self._broker = broker
         self._jobs = jobs
         self._workflows = workflows
@@ -85,8 +88,8 @@ class RunEngine:
         run_id = self._ids.uuid()
         executor = self.executor
         if executor is not None and executor.has_room:
-            async with self._pool.connection() as connection:
-                accepted = await repository.start(connection, run_id, request, executor.worker_id)
+            parameters = repository.start_parameters(run_id, request, executor.worker_id)
+            accepted = Accepted(**await self._lanes.submit(request.thread_id, repository.START, parameters))
             if accepted.outcome == "claimed":
                 executor.take(_claim(run_id, request, accepted))
         else:

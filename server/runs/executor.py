@@ -1,6 +1,8 @@
 """The runs of this process: how many there may be, which are claimed, and how they all stop."""
 
 import asyncio
+from collections import OrderedDict
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -9,6 +11,8 @@ from core.tasks import end
 from server.runs import repository
 from server.runs.execution import Execution, Parts
 from server.runs.model import Claim
+
+_MOST_EARLY: Final = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +26,8 @@ class Executor:
         self._tasks: dict[Execution, asyncio.Task[Claim | None]] = {}
         # The newest attempt of each run; one that was overtaken may still be ending.
         self._executions: dict[UUID, Execution] = {}
+        # Runs that were to end before their claim was known here.
+        self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
         self._draining = False
 
     @property
@@ -67,6 +73,8 @@ class Executor:
         execution = Execution(self._parts, claimed)
         if self._draining:
             execution.drain()
+        if claimed.run_id in self._cancelled_early:
+            execution.cancel()
         task = execution.begin()
         self._tasks[execution] = task
         self._executions[claimed.run_id] = execution
@@ -87,9 +95,13 @@ class Executor:
             self.take(following)
 
     def cancel(self, run_id: UUID) -> None:
-        """Stop a run of this process, if it is one; it ends as interrupted."""
+        """Stop a run of this process, if it is one (or is just becoming one); it ends as interrupted."""
         if run_id in self._executions:
             self._executions[run_id].cancel()
+            return
+        self._cancelled_early[run_id] = None
+        if len(self._cancelled_early) > _MOST_EARLY:
+            self._cancelled_early.popitem(last=False)
 
     async def drain(self, seconds: float) -> None:
         """Let every run stop after its present step, or cut it off after `seconds`; others go on with them."""

@@ -1,14 +1,14 @@
 """SQL of threads and runs. Each function is one short transaction's work on a psycopg connection."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
-from psycopg.types.json import Json
 
 from server.runs.assistants import labels
-from server.runs.jsonb import jsonb
+from server.runs.encode import encode
+from server.runs.jsonb import jsonb, jsonb_text
 from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
 from server.runs.snapshots import shown
 
@@ -21,28 +21,35 @@ async def start(connection: Connection, run_id: UUID, request: RunRequest, worke
 
     One statement: with autocommit, one round trip.
     """
-    idempotency = request.idempotency
-    cursor = await connection.execute(
-        "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s, %s, %s, %s)",
-        (
-            run_id,
-            request.thread_id,
-            request.owner_id,
-            request.workflow,
-            Json(request.payload()),
-            jsonb(request.metadata | labels(request.workflow)),
-            request.strategy,
-            None if request.answers is None else list(request.answers),
-            worker_id,
-            idempotency.key if idempotency else None,
-            idempotency.request_sha256 if idempotency else None,
-            request.makes_thread,
-            request.is_stateless,
-            request.after_seconds,
-        ),
-    )
+    cursor = await connection.execute(START, start_parameters(run_id, request, worker_id))
     row = await cursor.fetchone() or {}
     return Accepted(**row)
+
+
+START: Final = (
+    "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s::json, %s::jsonb, %s, %s::text[], %s, %s, %s, %s, %s, %s)"
+)
+
+
+def start_parameters(run_id: UUID, request: RunRequest, worker_id: UUID | None) -> list[Any]:
+    """Return the parameters of START."""
+    idempotency = request.idempotency
+    return [
+        run_id,
+        request.thread_id,
+        request.owner_id,
+        request.workflow,
+        encode(request.payload()),
+        jsonb_text(request.metadata | labels(request.workflow)),
+        request.strategy,
+        None if request.answers is None else list(request.answers),
+        worker_id,
+        idempotency.key if idempotency else None,
+        idempotency.request_sha256 if idempotency else None,
+        request.makes_thread,
+        request.is_stateless,
+        request.after_seconds,
+    ]
 
 
 async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim | None:

@@ -1,5 +1,6 @@
 """SQL of the threads that people make, find and change themselves. Every statement names the owner."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,14 +32,22 @@ _SORTS: Final[dict[str, Composable]] = {
 }
 
 
-async def insert(connection: Connection, owner_id: UUID, thread_id: UUID, metadata: dict[str, Any]) -> DictRow | None:
-    """Write a new thread; None when the id is taken, by whomever."""
-    statement = SQL(
-        "INSERT INTO platform.threads (id, owner_id, metadata) VALUES (%s, %s, %s)"
-        " ON CONFLICT (id) DO NOTHING RETURNING {}"
-    ).format(_ALL)
-    cursor = await connection.execute(statement, (thread_id, owner_id, jsonb(metadata)))
-    return await cursor.fetchone()
+MAKE: Final = "SELECT platform.make_thread(%s, %s, %s::jsonb) AS made_at"
+
+
+def made(thread_id: UUID, metadata: dict[str, Any], made_at: datetime) -> dict[str, Any]:
+    """Return the row of a thread that was just made."""
+    return {
+        "thread_id": thread_id,
+        "created_at": made_at,
+        "updated_at": made_at,
+        "state_updated_at": made_at,
+        "metadata": metadata,
+        "status": "idle",
+        "config": {},
+        "values": None,
+        "interrupts": {},
+    }
 
 
 async def find(connection: Connection, owner_id: UUID, thread_id: UUID) -> DictRow | None:

@@ -1,5 +1,6 @@
 """What an owner can do with threads: make, find, change, copy and delete them."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,9 @@ from uuid import UUID
 from core.errors import Conflict, NotFound
 from core.ids import IdSource
 from db.database import Pool, acting_for
+from db.lanes import Lanes
 from server.runs import repository, thread_repository
+from server.runs.jsonb import jsonb_text
 from server.runs.snapshots import by_task
 from server.runs.thread_search import ThreadFilter, ThreadPage
 
@@ -37,8 +40,9 @@ def _shown(row: Thread) -> Thread:
 class Threads:
     """The threads of one owner at a time; what is another's does not exist."""
 
-    def __init__(self, pool: Pool, ids: IdSource) -> None:
+    def __init__(self, pool: Pool, lanes: Lanes, ids: IdSource) -> None:
         self._pool = pool
+        self._lanes = lanes
         self._ids = ids
 
     async def create(
@@ -52,15 +56,19 @@ class Threads:
         Raises:
             Conflict: the id is taken.
         """
-        thread_id = thread_id or self._ids.uuid()
-        async with acting_for(self._pool, owner_id) as connection:
-            made = await thread_repository.insert(connection, owner_id, thread_id, metadata)
-            if made is not None:
-                return _shown(made), True
-            existing = await thread_repository.find(connection, owner_id, thread_id) if or_existing else None
+        new_id = thread_id or self._ids.uuid()
+        answer = self._lanes.submit(new_id, thread_repository.MAKE, [new_id, owner_id, jsonb_text(metadata)])
+        made_at = (await asyncio.shield(answer))["made_at"]
+        if made_at is not None:
+            return thread_repository.made(new_id, metadata, made_at), True
+        # An id of ours is taken only by a first try whose commit was not heard of.
+        existing = None
+        if or_existing or thread_id is None:
+            async with acting_for(self._pool, owner_id) as connection:
+                existing = await thread_repository.find(connection, owner_id, new_id)
         if existing is None:
             raise Conflict("A thread with this id exists already.", code="THREAD_EXISTS")
-        return _shown(existing), False
+        return _shown(existing), thread_id is None
 
     async def read(self, owner_id: UUID, thread_id: UUID) -> Thread:
         """Return a thread.

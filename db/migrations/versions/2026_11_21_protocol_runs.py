@@ -62,6 +62,12 @@ DECLARE
   is_scheduled BOOLEAN;
 BEGIN
   PERFORM set_config('app.user_id', asked_owner::text, true);
+  -- Asked by a commit of ours that was not heard of.
+  RETURN QUERY SELECT CASE WHEN r.status = 'running' AND r.worker_id = worker THEN 'claimed' ELSE r.status END,
+                      r.id, r.fence FROM platform.runs AS r WHERE r.id = asked_run;
+  IF FOUND THEN
+    RETURN;
+  END IF;
   IF idempotency_key IS NOT NULL THEN
     DELETE FROM platform.idempotency_keys AS k
     WHERE k.owner_id = asked_owner AND k.key = idempotency_key AND k.created_at < now() - interval '24 hours';
@@ -118,14 +124,15 @@ BEGIN
     WHERE c.thread_id = asked_thread::text AND c.checkpoint_ns = '' ORDER BY c.checkpoint_id DESC LIMIT 1;
   END IF;
   INSERT INTO platform.runs (id, thread_id, owner_id, workflow, request, status, fence, attempt, worker_id,
-                             base_checkpoint_id, base_interrupts, started_at, scheduled_at)
+                             base_checkpoint_id, base_interrupts, created_at, started_at, scheduled_at)
   VALUES (asked_run, asked_thread, asked_owner, asked_workflow, asked_request,
           CASE WHEN is_claimed THEN 'running' WHEN is_scheduled THEN 'scheduled' ELSE 'pending' END,
           CASE WHEN is_claimed THEN held.fence + 1 ELSE 0 END,
           CASE WHEN is_claimed THEN 1 ELSE 0 END,
           CASE WHEN is_claimed THEN worker END,
           head, CASE WHEN is_scheduled THEN '{}'::jsonb ELSE held.interrupts END,
-          CASE WHEN is_claimed THEN now() END, now() + make_interval(secs => delay_seconds));
+          -- Not the transaction's time: several runs may be accepted in one, and keep their order.
+          clock_timestamp(), CASE WHEN is_claimed THEN now() END, now() + make_interval(secs => delay_seconds));
   -- A thread that was made through the protocol learns from its first run which workflow it is of.
   UPDATE platform.threads AS t SET updated_at = now(),
          -- A run that is scheduled leaves the thread as it is until its time has come.
@@ -144,14 +151,31 @@ END $$;
 """
 
 
+# When it was made; null where the id is taken, by whomever.
+MAKE_THREAD = """
+CREATE FUNCTION platform.make_thread(asked_thread UUID, asked_owner UUID, thread_metadata JSONB)
+RETURNS TIMESTAMPTZ
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  made TIMESTAMPTZ;
+BEGIN
+  PERFORM set_config('app.user_id', asked_owner::text, true);
+  INSERT INTO platform.threads (id, owner_id, metadata) VALUES (asked_thread, asked_owner, thread_metadata)
+  ON CONFLICT (id) DO NOTHING RETURNING created_at INTO made;
+  RETURN made;
+END $$;
+"""
+
+
 def upgrade() -> None:
     """Add the columns, and let the function know them."""
-    for ddl in (COLUMNS, DROP_FORMER_START, START):
+    for ddl in (COLUMNS, DROP_FORMER_START, START, MAKE_THREAD):
         op.execute(ddl)
 
 
 def downgrade() -> None:
     """Put the former function back."""
     former = import_module("db.migrations.versions.2026_11_21_starting_runs").START
+    op.execute("DROP FUNCTION platform.make_thread(UUID, UUID, JSONB)")
     for ddl in (FORMER_ROWS, DROP_START, former.partition("-- Makes room on a thread")[0], FORMER_COLUMNS):
         op.execute(ddl)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import ColloquyError
 from server.errors import family_router
@@ -19,6 +21,8 @@ from server.runtime import CurrentRuntime
 from server.security import CurrentPrincipal
 
 PROTOCOL: Final = replace(PLATFORM, name="langgraph", malformed=Unprocessable)
+_Model = TypeVar("_Model", bound=BaseModel)
+_UUID: Final = TypeAdapter(UUID)
 _REFUSALS: Final = (401, 404, 409, 413, 422, 500, 501)
 
 
@@ -59,13 +63,39 @@ async def caller(principal: CurrentPrincipal) -> UUID:
     return principal.user_id
 
 
+def parsed(model: type[_Model], data: bytes, context: dict[str, Any] | None = None) -> _Model:
+    """Read a request's body.
+
+    Raises:
+        RequestValidationError: it breaks a rule.
+    """
+    try:
+        return model.model_validate_json(data, context=context)
+    except ValidationError as error:
+        # Fields that do not go together have no place of their own.
+        problems = [{**problem, "loc": ("body", *(problem["loc"] or [""]))} for problem in error.errors()]
+        raise RequestValidationError(problems) from None
+
+
+def thread_id_of(request: Request) -> UUID:
+    """Return the thread that a request's path names.
+
+    Raises:
+        RequestValidationError: it is no UUID.
+    """
+    try:
+        return _UUID.validate_python(request.path_params["thread_id"])
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("path", "thread_id")} for one in error.errors()]) from None
+
+
 async def _assistants(request: Request) -> Assistants:
     assistants: Assistants = request.app.state.assistants
     return assistants
 
 
 async def _threads(runtime: CurrentRuntime) -> Threads:
-    return Threads(runtime.database.pool, runtime.ids)
+    return Threads(runtime.database.pool, runtime.lanes, runtime.ids)
 
 
 async def _states(runtime: CurrentRuntime) -> ThreadStates:

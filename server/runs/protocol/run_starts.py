@@ -6,23 +6,18 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
-from server.idempotency import RequestIdempotency
+from server.errors import resolved
+from server.idempotency import idempotency_of
+from server.runs.assistants import Assistants
+from server.runs.model import Idempotency
 from server.runs.protocol.bodies import RunShown
-from server.runs.protocol.routing import (
-    Caller,
-    CurrentAssistants,
-    CurrentRuns,
-    ThreadId,
-    answer,
-    protocol_router,
-)
+from server.runs.protocol.routing import ThreadId, answer, parsed, protocol_router, thread_id_of
 from server.runs.protocol.run_schemas import RunBody
 from server.runs.protocol.streaming import JSON, SSE, Lasting, frame
 from server.runs.runs import Runs, Started
-from server.runtime import CurrentRuntime
+from server.runtime import runtime_of
+from server.security import CurrentPrincipal, current_principal
 
 router = protocol_router("")
 
@@ -52,20 +47,15 @@ class Starter:
 
     request: Request
     owner_id: UUID
-    assistants: CurrentAssistants
+    assistants: Assistants
     runs: Runs
-    idempotency: RequestIdempotency
+    idempotency: Idempotency | None
     new_id: UUID
 
     async def start(self, thread_id: UUID | None, *, kind: str) -> tuple[Started, RunBody]:
         """Start a run. `kind` is `create`, `stream` or `wait`."""
         asks = {"thread": thread_id, "stateless": thread_id is None, "background": kind == "create"}
-        try:
-            body = RunBody.model_validate_json(await self.request.body(), context=asks)
-        except ValidationError as error:
-            # Fields that do not go together have no place of their own.
-            problems = [{**problem, "loc": ("body", *(problem["loc"] or [""]))} for problem in error.errors()]
-            raise RequestValidationError(problems) from None
+        body = parsed(RunBody, await self.request.body(), asks)
         place_thread = thread_id or self.new_id
         asked = body.request(
             self.owner_id,
@@ -107,18 +97,27 @@ class Starter:
         return (lambda: self.runs.abandon(started)) if body.on_disconnect == "cancel" else None
 
 
-async def _starter(
-    request: Request,
-    owner: Caller,
-    assistants: CurrentAssistants,
-    runs: CurrentRuns,
-    idempotency: RequestIdempotency,
-    runtime: CurrentRuntime,
-) -> Starter:
-    return Starter(request, owner, assistants, runs, idempotency, runtime.ids.uuid())
+async def _starter(request: Request, principal: CurrentPrincipal) -> Starter:
+    runtime = runtime_of(request)
+    return Starter(
+        request=request,
+        owner_id=principal.user_id,
+        assistants=request.app.state.assistants,
+        runs=Runs(runtime),
+        idempotency=await idempotency_of(request),
+        new_id=runtime.ids.uuid(),
+    )
 
 
 Starting = Annotated[Starter, Depends(_starter)]
+
+
+async def _without_thread(request: Request) -> dict[str, Any]:
+    return {"starter": await _starter(request, await current_principal(request))}
+
+
+async def _on_thread(request: Request) -> dict[str, Any]:
+    return {"thread_id": thread_id_of(request), **await _without_thread(request)}
 
 
 def _headers(started: Started, tail: str) -> dict[str, str]:
@@ -142,36 +141,42 @@ async def left(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIter
 
 
 @router.post("/threads/{thread_id}/runs", response_model=RunShown, openapi_extra=_BODY)
+@resolved(_on_thread)
 async def create(thread_id: ThreadId, starter: Starting) -> Response:
     """Start a run in the background."""
     return await starter.create(thread_id)
 
 
 @router.post("/threads/{thread_id}/runs/stream", response_model=str, responses=_STREAM, openapi_extra=_BODY)
+@resolved(_on_thread)
 async def stream(thread_id: ThreadId, starter: Starting) -> Response:
     """Start a run and stream its events."""
     return await starter.stream(thread_id)
 
 
 @router.post("/threads/{thread_id}/runs/wait", response_model=dict[str, Any], openapi_extra=_BODY)
+@resolved(_on_thread)
 async def wait(thread_id: ThreadId, starter: Starting) -> Response:
     """Start a run and wait for the state it leaves."""
     return await starter.wait(thread_id)
 
 
 @router.post("/runs", response_model=RunShown, openapi_extra=_BODY)
+@resolved(_without_thread)
 async def create_stateless(starter: Starting) -> Response:
     """Start a run on a thread of its own, in the background."""
     return await starter.create(None)
 
 
 @router.post("/runs/stream", response_model=str, responses=_STREAM, openapi_extra=_BODY)
+@resolved(_without_thread)
 async def stream_stateless(starter: Starting) -> Response:
     """Start a run on a thread of its own and stream its events."""
     return await starter.stream(None)
 
 
 @router.post("/runs/wait", response_model=dict[str, Any], openapi_extra=_BODY)
+@resolved(_without_thread)
 async def wait_stateless(starter: Starting) -> Response:
     """Start a run on a thread of its own and wait for the state it leaves."""
     return await starter.wait(None)

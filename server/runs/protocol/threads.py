@@ -1,10 +1,11 @@
 """`/threads`: conversations. Each belongs to the user who made it (X016)."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from fastapi import Body, Header, Query, Response
+from fastapi import Body, Header, Query, Request, Response
 
 from core.errors import ColloquyError, Conflict
+from server.errors import resolved
 from server.families import Unprocessable
 from server.runs.protocol.bodies import ThreadBody
 from server.runs.protocol.routing import (
@@ -14,15 +15,31 @@ from server.runs.protocol.routing import (
     ThreadId,
     answer,
     pagination,
+    parsed,
     protocol_router,
     refuse,
 )
 from server.runs.protocol.schemas import ThreadCount, ThreadCreate, ThreadPatch, ThreadPrune, ThreadSearch
+from server.runs.thread_states import ThreadStates
+from server.runs.threads import Threads
+from server.runtime import runtime_of
+from server.security import current_principal
 
 router = protocol_router("/threads")
 
 
+async def _creation(request: Request) -> dict[str, Any]:
+    principal, runtime, body = await current_principal(request), runtime_of(request), await request.body()
+    return {
+        "owner": principal.user_id,
+        "threads": Threads(runtime.database.pool, runtime.lanes, runtime.ids),
+        "states": ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde),
+        "body": parsed(ThreadCreate, body) if body else None,
+    }
+
+
 @router.post("", response_model=ThreadBody)
+@resolved(_creation)
 async def create(
     owner: Caller,
     threads: CurrentThreads,
