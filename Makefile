@@ -38,6 +38,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
 bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail)
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/summary_run.py
+	$(BIN)/python -m bench.engine
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .

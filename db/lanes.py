@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import structlog
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from core.tasks import end
@@ -111,10 +112,12 @@ class _Lane:
                 await self._send(batch)
             except psycopg.OperationalError as error:
                 if isinstance(error, _ALONE) and len(batch) > 1:
+                    await self._roll_back()
                     await self._one_by_one(batch)
                     return
                 batch = await self._after_break(batch, error)
             except psycopg.Error as error:
+                await self._roll_back()
                 if len(batch) == 1:
                     _fail(batch, error)
                 else:
@@ -144,13 +147,21 @@ class _Lane:
             cursor = await connection.execute(batch[0].statement, batch[0].parameters, prepare=True)
             rows = [await cursor.fetchone()]
         else:
-            async with connection.pipeline(), connection.transaction():
+            async with connection.pipeline():
+                await connection.execute("BEGIN")
                 cursors = [await connection.execute(o.statement, o.parameters, prepare=True) for o in batch]
+                await connection.execute("COMMIT")
             # Not before: to fetch would wait for the answers, and the commit for that.
             rows = [await cursor.fetchone() for cursor in cursors]
         for order, row in zip(batch, rows, strict=True):
             if not order.answer.done():
                 order.answer.set_result(row or {})
+
+    async def _roll_back(self) -> None:
+        # A pipeline that broke leaves its transaction open.
+        connection = self._connection
+        if connection is not None and connection.info.transaction_status != TransactionStatus.IDLE:
+            await self._disconnect()
 
     async def _connected(self) -> AsyncConnection[DictRow]:
         if self._connection is None or self._connection.closed:

@@ -39,6 +39,9 @@ class UsageCollector(AsyncCallbackHandler):
     A call that is cut off by a cancellation is noted as failed, with what it took until then.
     """
 
+    # A graph's steps are chains to LangChain; there is nothing to note about them.
+    ignore_chain = True
+
     def __init__(self) -> None:
         self._started: dict[UUID, _Started] = {}
         self._ended: list[Usage] = []

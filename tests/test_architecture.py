@@ -45,7 +45,7 @@ def test_each_of_our_packages_is_ours(name: str) -> None:
 
 
 def test_every_package_is_shipped_and_under_contract() -> None:
-    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
     assert found == set(PACKAGES) == set(PROJECT["tool"]["importlinter"]["root_packages"])
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -23,7 +23,7 @@ class State(TypedDict, total=False):
     count: int
 
 
-async def first(state: State) -> dict[str, Any]:
+async def first(_state: State) -> dict[str, Any]:
     return {"steps": ["first"], "count": 1}
 
 
@@ -42,7 +42,7 @@ three_steps.add_edge("third", END)
 three = three_steps.compile()
 
 
-async def wait(state: State) -> dict[str, Any]:
+async def wait(_state: State) -> dict[str, Any]:
     await asyncio.sleep(WAIT_SECONDS)
     return {"count": 1}
 
@@ -65,12 +65,10 @@ class Clock(BaseChatModel):
     def _llm_type(self) -> str:
         return "clock"
 
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+    def _generate(self, *_args: Any, **_kwargs: Any) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=AIMessage("now"))])
 
-    async def _astream(
-        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    async def _astream(self, *_args: Any, **_kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         for number in range(TOKENS):
             if number:
                 await asyncio.sleep(TOKEN_SECONDS)
@@ -90,7 +88,7 @@ telling = _telling.compile()
 REPLY = "Thank you for the details; I have noted them and will come back to you with a proposal tomorrow morning. " * 2
 
 
-async def reply(state: Chat) -> dict[str, Any]:
+async def reply(_state: Chat) -> dict[str, Any]:
     return {"messages": [AIMessage(REPLY)]}
 
 

@@ -14,7 +14,7 @@ from server.runs.model import Idempotency
 from server.runs.protocol.bodies import RunShown
 from server.runs.protocol.routing import ThreadId, answer, parsed, protocol_router, thread_id_of
 from server.runs.protocol.run_schemas import RunBody
-from server.runs.protocol.streaming import JSON, SSE, Lasting, frame
+from server.runs.protocol.streaming import JSON, SSE, Lasting, Result, frame
 from server.runs.runs import Runs, Started
 from server.runtime import runtime_of
 from server.security import CurrentPrincipal, current_principal
@@ -86,7 +86,7 @@ class Starter:
     async def wait(self, thread_id: UUID | None) -> Response:
         """Answer with the state that the run leaves."""
         started, body = await self.start(thread_id, kind="wait")
-        return Lasting(
+        return Result(
             left(self.runs, started, is_last_word=thread_id is None),
             JSON,
             _headers(started, "/join"),

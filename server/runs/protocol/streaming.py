@@ -17,6 +17,8 @@ JSON: Final = "application/json"
 HEARTBEATS: Final = {SSE: b": heartbeat\n\n", JSON: b"\n"}
 _HEARTBEAT_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 1.0
+# So long the headers of a result may wait for it.
+_AT_ONCE_SECONDS: Final = 0.1
 
 
 def frame(event: Event) -> bytes:
@@ -88,6 +90,36 @@ class Lasting(Response):
         async with aclosing(self._chunks) as chunks:  # type: ignore[type-var]  # all of them are generators
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+class Result(Lasting):
+    """Sends one JSON value: whole where it comes at once, else as `Lasting` does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        first = asyncio.ensure_future(anext(self._chunks))
+        await asyncio.wait({first}, timeout=_AT_ONCE_SECONDS)
+        if not first.done():
+            self._chunks = _after(first, self._chunks)
+            await super().__call__(scope, receive, send)
+            return
+        async with aclosing(self._chunks) as rest:  # type: ignore[type-var]  # all of them are generators
+            body = first.result()
+            self.headers["content-length"] = str(len(body))
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            async for _ in rest:
+                pass
+
+
+async def _after(first: "asyncio.Future[bytes]", rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest) as others:  # type: ignore[type-var]  # all of them are generators
+        try:
+            yield await first
+        finally:
+            first.cancel()
+        async for chunk in others:
+            yield chunk
 
 
 async def _gone(receive: Receive) -> None:
