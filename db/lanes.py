@@ -21,12 +21,20 @@ from db.url import for_psycopg, search_path_option
 
 log = structlog.get_logger(__name__)
 
-_LANES: Final = 2
+# One takes most statements into one commit; more of them had more commits and no more runs a second (bench/engine).
+_LANES: Final = 1
 _MOST: Final = 64
 # A restart of PostgreSQL takes less; whoever waits longer is told.
 _PATIENCE_SECONDS: Final = 30.0
 _RECONNECT_SECONDS: Final = 0.2
-_ALONE: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+# Who waits longer than that for a row's lock waits on his own, and not all others with him.
+_LOCK_TIMEOUT: Final = "200ms"
+_PARKED_SECONDS: Final = 0.1
+_ALONE: Final = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
 
 
 @dataclass(eq=False)
@@ -74,6 +82,7 @@ class _Lane:
         self._url = url
         self._number = number
         self._orders: deque[_Order] = deque()
+        self._parked: dict[UUID, list[_Order]] = {}
         self._filled = asyncio.Event()
         self._idle = asyncio.Event()
         self._connection: AsyncConnection[DictRow] | None = None
@@ -99,12 +108,32 @@ class _Lane:
     async def _work(self) -> None:
         while True:
             await self._filled.wait()
-            batch = [self._orders.popleft() for _ in range(min(_MOST, len(self._orders)))]
             # In one order everywhere: two processes that lock several threads do not wait for one another.
-            await self._commit(sorted(batch, key=lambda order: order.key))
+            await self._commit(sorted(self._taken(), key=lambda order: order.key))
             if not self._orders:
                 self._filled.clear()
-                self._idle.set()
+                if not self._parked:
+                    self._idle.set()
+
+    def _taken(self) -> list[_Order]:
+        batch = [self._orders.popleft() for _ in range(min(_MOST, len(self._orders)))]
+        for order in batch:
+            if order.key in self._parked:
+                self._parked[order.key].append(order)
+        return [order for order in batch if order.key not in self._parked]
+
+    def _park(self, order: _Order, error: psycopg.Error) -> None:
+        """Set an order aside that waits for a lock, and with it those of its key that come after it."""
+        if asyncio.get_running_loop().time() - order.since > _PATIENCE_SECONDS:
+            _fail([order], error)
+            return
+        key = order.key
+        self._parked.setdefault(key, []).append(order)
+        asyncio.get_running_loop().call_later(_PARKED_SECONDS, self._unpark, key)
+
+    def _unpark(self, key: UUID) -> None:
+        self._orders.extendleft(reversed(self._parked.pop(key, [])))
+        self._filled.set()
 
     async def _commit(self, batch: list[_Order]) -> None:
         while batch:
@@ -114,6 +143,9 @@ class _Lane:
                 if isinstance(error, _ALONE) and len(batch) > 1:
                     await self._roll_back()
                     await self._one_by_one(batch)
+                    return
+                if isinstance(error, psycopg.errors.LockNotAvailable):
+                    self._park(batch[0], error)
                     return
                 batch = await self._after_break(batch, error)
             except psycopg.Error as error:
@@ -129,7 +161,10 @@ class _Lane:
     async def _one_by_one(self, batch: list[_Order]) -> None:
         # One of them spoilt the transaction for all.
         for order in batch:
-            await self._commit([order])
+            if order.key in self._parked:
+                self._parked[order.key].append(order)
+            else:
+                await self._commit([order])
 
     async def _after_break(self, batch: list[_Order], error: psycopg.OperationalError) -> list[_Order]:
         """Give up what has waited too long, and return the rest after a moment."""
@@ -166,7 +201,10 @@ class _Lane:
     async def _connected(self) -> AsyncConnection[DictRow]:
         if self._connection is None or self._connection.closed:
             self._connection = await AsyncConnection.connect(
-                self._url, autocommit=True, row_factory=dict_row, options=search_path_option()
+                self._url,
+                autocommit=True,
+                row_factory=dict_row,
+                options=f"{search_path_option()} -c lock_timeout={_LOCK_TIMEOUT}",
             )
         return self._connection
 

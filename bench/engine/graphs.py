@@ -23,7 +23,7 @@ class State(TypedDict, total=False):
     count: int
 
 
-async def first(_state: State) -> dict[str, Any]:
+async def first(state: State) -> dict[str, Any]:
     return {"steps": ["first"], "count": 1}
 
 
@@ -42,7 +42,7 @@ three_steps.add_edge("third", END)
 three = three_steps.compile()
 
 
-async def wait(_state: State) -> dict[str, Any]:
+async def wait(state: State) -> dict[str, Any]:
     await asyncio.sleep(WAIT_SECONDS)
     return {"count": 1}
 
@@ -66,13 +66,13 @@ class Clock(BaseChatModel):
         return "clock"
 
     def _generate(self, *_args: Any, **_kwargs: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage("now"))])
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(content="now"))])
 
     async def _astream(self, *_args: Any, **_kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         for number in range(TOKENS):
             if number:
                 await asyncio.sleep(TOKEN_SECONDS)
-            yield ChatGenerationChunk(message=AIMessageChunk(f"{time.time()} "))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=f"{time.time()} "))
 
 
 async def tell(state: Chat) -> dict[str, Any]:
@@ -88,8 +88,8 @@ telling = _telling.compile()
 REPLY = "Thank you for the details; I have noted them and will come back to you with a proposal tomorrow morning. " * 2
 
 
-async def reply(_state: Chat) -> dict[str, Any]:
-    return {"messages": [AIMessage(REPLY)]}
+async def reply(state: Chat) -> dict[str, Any]:
+    return {"messages": [AIMessage(content=REPLY)]}
 
 
 _chat = StateGraph(Chat)

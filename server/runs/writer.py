@@ -18,7 +18,7 @@ from server.runs.feed import Feed
 from server.runs.model import Claim, Event, EventId
 
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
-_DELAY_SECONDS: Final = 0.06
+_DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.015
 _COMMIT: Final = (
