@@ -49,7 +49,8 @@ def worker(config: Configs = None) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
+    from server import memory  # noqa: PLC0415 - heavy imports wait for a command
+    from server.database import located, migrate  # noqa: PLC0415
     from server.runtime import open_runtime, preflight  # noqa: PLC0415
     from server.threads import widen  # noqa: PLC0415
     from server.worker import running_worker  # noqa: PLC0415
@@ -63,6 +64,7 @@ async def _work(settings: Settings) -> None:
     async with located(settings) as url:
         await migrate(url)
         async with open_runtime(settings, url) as runtime, running_worker(runtime), watched(runtime):
+            memory.settle()
             log.info("worker_ready", concurrency=settings.worker_concurrency)
             await stopped.wait()
 

@@ -13,6 +13,7 @@ from core.settings import OFFLINE, Settings
 from db.database import Database
 from db.roles import role_url
 from providers.models import Models
+from server import memory
 from server.app import create_app
 from server.auth.api_keys import development_key
 from server.database import located, migrate
@@ -48,6 +49,7 @@ async def serve_forever(settings: Settings, *, with_worker: bool) -> None:
         # uvicorn raises the signal that stopped it once more when it is done; there is a database to leave yet.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
+        memory.settle()
         await server.serve()
 
 
