@@ -159,7 +159,9 @@ WITH named AS MATERIALIZED (
 unnamed AS (
   SELECT b.checkpoint_ns, b.channel, b.version FROM checkpoints.checkpoint_blobs AS b
   WHERE b.thread_id = %(thread)s
-    AND (b.checkpoint_ns, b.channel, b.version) NOT IN (SELECT checkpoint_ns, channel, version FROM named)
+    AND NOT EXISTS (
+      SELECT FROM named AS n
+      WHERE n.checkpoint_ns = b.checkpoint_ns AND n.channel = b.channel AND n.version = b.version)
   LIMIT %(most)s)
 DELETE FROM checkpoints.checkpoint_blobs AS b USING unnamed AS u
 WHERE b.thread_id = %(thread)s AND b.checkpoint_ns = u.checkpoint_ns AND b.channel = u.channel AND b.version = u.version

@@ -205,6 +205,7 @@ def test_the_dashboard() -> None:
         "Models",
         "Identity and limits",
         "Database",
+        "Retention",
     ]
     for panel in panels:
         for target in panel.get("targets", []):

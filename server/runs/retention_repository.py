@@ -98,7 +98,8 @@ async def delete_events(connection: Connection, run_ids: list[UUID]) -> int:
     cursor = await connection.execute(
         """
         DELETE FROM platform.run_events AS event USING (
-          SELECT run_id, fence, seq FROM platform.run_events WHERE run_id = ANY(%s) LIMIT %s) AS old
+          SELECT run_id, fence, seq FROM platform.run_events WHERE run_id = ANY(%s)
+          LIMIT %s FOR UPDATE SKIP LOCKED) AS old
         WHERE event.run_id = old.run_id AND event.fence = old.fence AND event.seq = old.seq
         """,
         (run_ids, MOST_ROWS),
@@ -108,8 +109,9 @@ async def delete_events(connection: Connection, run_ids: list[UUID]) -> int:
 
 async def trim_runs(connection: Connection, run_ids: list[UUID]) -> int:
     """Delete what finished runs were asked and answered, but for their metadata and settings; return how many."""
+    # One that is locked is being deleted: whoever does that is not waited for, and so no deadlock can be.
     cursor = await connection.execute(
-        "SELECT id, request FROM platform.runs WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (run_ids,)
+        "SELECT id, request FROM platform.runs WHERE id = ANY(%s) FOR NO KEY UPDATE SKIP LOCKED", (run_ids,)
     )
     rows = await cursor.fetchall()
     # Not by PostgreSQL's functions: they refuse some text that its JSON may hold.

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
@@ -75,3 +76,23 @@ _calls.add_node("call", call)
 _calls.add_edge(START, "call")
 _calls.add_conditional_edges("call", twice, ["call", END])
 calls = _calls.compile()
+
+
+def _extend(said: list[str], more: list[list[str]]) -> list[str]:
+    return [*said, *(line for lines in more for line in lines)]
+
+
+class Deltas(TypedDict, total=False):
+    said: Annotated[list[str], DeltaChannel(_extend)]
+
+
+async def nod(state: Deltas) -> dict[str, Any]:
+    return {"said": [f"heard {len(state['said'])}"]}
+
+
+_deltas = StateGraph(Deltas)
+_deltas.add_node("nod", nod)
+_deltas.add_edge(START, "nod")
+_deltas.add_edge("nod", END)
+# Its values are spread over the checkpoints' pending writes.
+deltas = _deltas.compile()

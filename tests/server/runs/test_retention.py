@@ -24,11 +24,12 @@ from server.runs.thread_states import Place, ThreadStates
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
 from tests.kit.people import SetClock
-from tests.server.runs.conftest import new_owner
+from tests.server.runs.conftest import new_owner, until
 
 GRAPHS = {
     "chat": "tests.kit.chat_graphs:chat",
     "calls": "tests.kit.chat_graphs:calls",
+    "deltas": "tests.kit.chat_graphs:deltas",
     "approval": "tests.kit.graphs:approval",
     "steps": "tests.kit.graphs:steps",
 }
@@ -172,6 +173,39 @@ async def test_a_subgraph_remembers(runtime: Runtime, owner: UUID, clock: SetClo
     assert await retention(runtime, clock, checkpoints=1, checkpoint_age=timedelta(days=1)).sweep()
     await run(runtime, owner, thread, "calls", {"asked": "b"})
     assert (await values(runtime, owner, thread))["heard"] == ["a 1", "a 2", "b 3", "b 4"]
+
+
+async def test_values_that_are_spread_over_checkpoints_stay(runtime: Runtime, owner: UUID, clock: SetClock) -> None:
+    thread = uuid4()
+    for turn in range(3):
+        await run(runtime, owner, thread, "deltas", {"said": [str(turn)]})
+    before = await stored(runtime, thread)
+    assert await retention(runtime, clock, checkpoints=1).sweep()
+    assert await stored(runtime, thread) == before
+    await run(runtime, owner, thread, "deltas", {"said": ["3"]})
+    assert (await values(runtime, owner, thread))["said"] == [
+        "0",
+        "heard 1",
+        "1",
+        "heard 3",
+        "2",
+        "heard 5",
+        "3",
+        "heard 7",
+    ]
+
+
+async def test_a_worker_sweeps_by_itself(database_url: str, settings: Settings) -> None:
+    chosen = settings.model_copy(update={"retention_checkpoints_per_thread": 2, "retention_sweep_seconds": 0.05})
+    ahead = SetClock(datetime.now(UTC) + timedelta(minutes=5))
+    async with open_runtime(chosen, database_url, clock=ahead) as runtime, running_worker(runtime):
+        owner, thread = await new_owner(runtime), uuid4()
+        await say(runtime, owner, thread, "a")
+
+        async def is_tidy() -> bool:
+            return (await stored(runtime, thread))["checkpoints"] == 2
+
+        await until(is_tidy)
 
 
 async def test_a_thread_with_an_unfinished_run_is_left_alone(runtime: Runtime, owner: UUID, clock: SetClock) -> None:
