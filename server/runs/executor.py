@@ -7,7 +7,7 @@ import structlog
 
 from core.tasks import end
 from server.runs import repository
-from server.runs.execution import Execution, Parts
+from server.runs.execution import RUN_JOB, Execution, Parts
 from server.runs.model import Claim
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,7 @@ class Executor:
         # The newest attempt of each run; one that was overtaken may still be ending.
         self._executions: dict[UUID, Execution] = {}
         self._draining = False
+        self._refused: set[str] = set()
 
     @property
     def worker_id(self) -> UUID:
@@ -56,6 +57,8 @@ class Executor:
         while not self.has_room and not self._draining:
             await asyncio.wait(set(self._tasks.values()), return_when=asyncio.FIRST_COMPLETED)
         if self._draining:
+            # Its job is gone with this return.
+            self._refused.add(run_id)
             return
         async with self._parts.pool.connection() as connection, connection.transaction():
             claimed = await repository.claim(connection, UUID(run_id), self.worker_id)
@@ -103,3 +106,9 @@ class Executor:
             _done, late = await asyncio.wait(set(self._tasks.values()), timeout=max(left, 0))
             await asyncio.gather(*(end(task) for task in late))
             await asyncio.sleep(0)
+
+    async def hand_back(self) -> None:
+        """Wake others for the runs whose jobs came while this process drained; for when it takes no more jobs."""
+        async with self._parts.pool.connection() as connection, connection.transaction():
+            for run_id in self._refused:
+                await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=run_id)
