@@ -105,8 +105,9 @@ async def _recover(
         for flight in flights:
             await flight.look(client)
         for flight in flights:
-            last = fleet.marks(flight.label)[-1]
-            if last.pid == victim.process.pid and (seconds := await _elsewhere(flight, victim, since)) is not None:
+            before = [mark for mark in fleet.marks(flight.label) if mark.at <= since]
+            is_met = before[-1].pid == victim.process.pid
+            if is_met and (seconds := await _elsewhere(flight, victim, since)) is not None:
                 report.recovery.append(seconds)
         await asyncio.gather(*(flight.judge(client, report) for flight in flights))
 
@@ -116,7 +117,9 @@ async def _elsewhere(flight: Flight, victim: Program, since: float) -> float | N
 
     def taken_up() -> list[float]:
         marks = flight.fleet.marks(flight.label)
-        return [mark.at for mark in marks if mark.kind == "begin" and mark.pid != victim.process.pid]
+        return [
+            mark.at for mark in marks if mark.kind == "begin" and mark.pid != victim.process.pid and mark.at > since
+        ]
 
     def settled() -> bool:
         return bool(taken_up()) or (flight.following is not None and flight.following.done())
