@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from core.errors import Conflict, NotFound
 from server.idempotency import RequestIdempotency
 from server.runs.protocol.bodies import RunShown
 from server.runs.protocol.routing import (
@@ -65,7 +66,10 @@ class Starter:
     async def create(self, thread_id: UUID | None) -> Response:
         """Answer with the run, which goes on by itself."""
         started, _ = await self.start(thread_id, kind="create")
-        run = await self.runs.read(started.owner_id, started.thread_id, started.run_id)
+        try:
+            run = await self.runs.read(started.owner_id, started.thread_id, started.run_id)
+        except NotFound:
+            raise Conflict("A later request has rolled this run back.", code="ROLLED_BACK") from None
         return answer(run, _headers(started, ""))
 
     async def stream(self, thread_id: UUID | None) -> Response:
