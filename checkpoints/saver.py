@@ -36,7 +36,7 @@ class PooledSaver(AsyncPostgresSaver):
     """Reads with any connection of the pool, side by side.
 
     The stock saver holds one asyncio lock over every statement even with a pool, which makes all runs of a
-    process wait for one another (see the decision "one-saver-per-run").
+    process wait for one another (see the decision "the-write-path").
     """
 
     def __init__(self, pool: Pool, serde: SerializerProtocol | None = None) -> None:
