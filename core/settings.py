@@ -113,6 +113,12 @@ class Settings(BaseModel):
 
     summary_timeout_seconds: float = Field(5.0, gt=0)
     worker_concurrency: int = Field(200, ge=1)
+    # Zero: no limit.
+    retention_checkpoints_per_thread: int = Field(100, ge=0)
+    retention_checkpoint_days: float = Field(90, ge=0, le=36500)
+    retention_event_days: float = Field(7, ge=0, le=36500)
+    retention_run_days: float = Field(30, ge=0, le=36500)
+    retention_sweep_seconds: float = Field(600, gt=0)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
     request_timeout_seconds: float = Field(300.0, gt=0)
     cors_origins: CommaList = Field(default_factory=list)

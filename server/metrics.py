@@ -44,6 +44,15 @@ MODEL_CALL_SECONDS: Final = Histogram(
 
 POOL: Final = Gauge("colloquy_pool_connections", "Database connections of this process", ["pool", "state"])
 
+RETENTION_DELETED: Final = Counter(
+    "colloquy_retention_deleted", "Rows that this process deleted for their age", ["kind"]
+)
+RETENTION_BACKLOG: Final = Gauge(
+    "colloquy_retention_backlog", "Rows that this process's last sweep left to be looked at, up to 10,000", ["sweep"]
+)
+RETENTION_TIME: Final = Gauge("colloquy_retention_last_sweep_timestamp_seconds", "End of this process's last sweep")
+RETENTION_SECONDS: Final = Gauge("colloquy_retention_last_sweep_seconds", "What this process's last sweep took")
+
 
 def count_model_calls(calls: Iterable[Usage]) -> None:
     """Count what a run's model calls took."""

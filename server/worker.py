@@ -12,6 +12,7 @@ from server.calls.summary_records import SummaryRecords
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
+from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
 
 DRAIN_SECONDS: Final = 10.0
@@ -42,15 +43,19 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
+    settings = runtime.settings
+    retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
+    retention.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
         yield executor
     finally:
         runtime.engine.executor = None
+        await retention.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()

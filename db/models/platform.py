@@ -44,6 +44,7 @@ class Thread(Base):
         Index("threads_owner_updated", "owner_id", text("updated_at DESC")),
         Index("threads_owner_created", "owner_id", text("created_at DESC")),
         Index("threads_owner_state_updated", "owner_id", text("state_updated_at DESC")),
+        Index("threads_updated", "updated_at", "id"),
         Index("threads_ephemeral", "updated_at", postgresql_where=text("ephemeral")),
         {"schema": "platform"},
     )
@@ -82,6 +83,7 @@ class Run(Base):
         Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
         Index("runs_scheduled", "scheduled_at", postgresql_where=text("status = 'scheduled'")),
+        Index("runs_finished", "finished_at", "id", postgresql_where=text("finished_at IS NOT NULL")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),
         Index("runs_owner", "owner_id"),
         {"schema": "platform"},
@@ -164,6 +166,17 @@ class Worker(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Retention(Base):
+    """How far a sweep has come that deletes what is old: the last row it is done with, and that row's time."""
+
+    __tablename__ = "retention"
+    __table_args__ = {"schema": "platform"}  # noqa: RUF012 - SQLAlchemy's own form
+
+    sweep: Mapped[str] = mapped_column(Text, primary_key=True)
+    through: Mapped[datetime]
+    through_id: Mapped[UUID]
 
 
 class Usage(Base):

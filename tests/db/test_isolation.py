@@ -29,6 +29,7 @@ OWNERLESS = {
     "public.alembic_version": "which schema there is",
     "audio.verification_codes": "there before their user is; closed to the application",
     "platform.workers": "processes; closed to the application",
+    "platform.retention": "how far sweeps have come; closed to the application",
     "checkpoints.checkpoints": "LangGraph's own; the engine checks the thread's owner first",
     "checkpoints.checkpoint_blobs": "likewise",
     "checkpoints.checkpoint_writes": "likewise",
@@ -40,7 +41,7 @@ OWNERLESS = {
     "jobs.procrastinate_workers": "processes",
     "jobs.colloquy_migrations": "procrastinate's version",
 }
-CLOSED = {"auth.api_keys", "audio.verification_codes", "platform.workers"}
+CLOSED = {"auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"}
 
 
 @pytest.fixture
