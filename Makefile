@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker migrate demo studio test bench check format lock clean
+.PHONY: help run worker migrate demo studio test test-faults bench check format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## Set up, migrate the database and serve
 	@$(BIN)/colloquy serve
@@ -28,6 +28,11 @@ studio: $(VENV)/.installed-dev ## Open the graphs in LangGraph Studio (developme
 
 test: $(VENV)/.installed-dev ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
 	$(BIN)/python -m pytest $(ARGS)
+
+FAULT_RUNS ?= 20
+SEED ?= 1
+test-faults: $(VENV)/.installed-dev ## Kill, freeze and race, in numbers (FAULT_RUNS=20 a fault, SEED=1, ARGS="kill-worker …")
+	$(BIN)/python -m tests.faults --runs $(FAULT_RUNS) --seed $(SEED) $(ARGS)
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -93,3 +93,10 @@ class Outbox(Protocol):
         Raises:
             FenceLost: another process has claimed a run on this thread since.
         """
+
+    async def hold(self) -> None:
+        """Return when the run may do its next step.
+
+        Raises:
+            FenceLost: another process has claimed a run on this thread since.
+        """

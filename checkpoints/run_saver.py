@@ -121,6 +121,7 @@ class RunSaver(PooledSaver):
             head = Head(kept, described, place.get("checkpoint_id"), short, long)
             self._memory.head = head.after(self._memory.head, blobs)
         await self._saved()
+        await self._outbox.hold()
         return {
             "configurable": {
                 "thread_id": place["thread_id"],

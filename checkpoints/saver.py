@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
@@ -16,6 +16,13 @@ from psycopg.rows import DictRow, dict_row
 from checkpoints import lists
 from checkpoints.rows import Typed
 from db.database import Pool
+
+_NEWEST: Final = """
+WHERE (thread_id, checkpoint_ns, checkpoint_id) IN (
+  SELECT t.id, '', (SELECT c.checkpoint_id FROM checkpoints AS c WHERE c.thread_id = t.id AND c.checkpoint_ns = ''
+                    ORDER BY c.checkpoint_id DESC LIMIT 1)
+  FROM unnest(%s::text[]) AS t(id))
+"""
 
 
 class FenceLost(Exception):
@@ -36,7 +43,7 @@ class PooledSaver(AsyncPostgresSaver):
     """Reads with any connection of the pool, side by side.
 
     The stock saver holds one asyncio lock over every statement even with a pool, which makes all runs of a
-    process wait for one another (see the decision "one-saver-per-run").
+    process wait for one another (see the decision "the-write-path").
     """
 
     def __init__(self, pool: Pool, serde: SerializerProtocol | None = None) -> None:
@@ -60,6 +67,15 @@ class PooledSaver(AsyncPostgresSaver):
         """Read checkpoints, newest first."""
         async for loaded in self._read(config, filter, before, limit):
             yield self._as_tuple(loaded)
+
+    async def newest(self, thread_ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return the channels' values at the newest checkpoint of each thread that has one."""
+        async with self._cursor() as cursor:
+            await cursor.execute(f"{self.SELECT_SQL}{_NEWEST}", (thread_ids,), binary=True)
+            rows = await cursor.fetchall()
+        items = await self._items(rows)
+        found = [self._as_tuple(_loaded(row, items)) for row in rows]
+        return {one.config["configurable"]["thread_id"]: one.checkpoint["channel_values"] for one in found}
 
     async def aput(
         self,

@@ -12,6 +12,7 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS: Final = 2.0
 STALLED_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 1.0
 _RESTART_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -41,6 +42,8 @@ class JobWorker:
                     concurrency=self._concurrency,
                     install_signal_handlers=False,
                     delete_jobs="always",
+                    # Its listener may be deaf for a while after PostgreSQL was restarted.
+                    fetch_job_polling_interval=_POLL_SECONDS,
                     update_heartbeat_interval=HEARTBEAT_SECONDS,
                     stalled_worker_timeout=STALLED_SECONDS,
                 )

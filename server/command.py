@@ -39,24 +39,33 @@ def load_settings(**overrides: Any) -> Settings:
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a command's coroutine; a failure to start is a sentence, not a stack."""
-    from psycopg import OperationalError  # noqa: PLC0415 - heavy imports wait for a command
-
-    from db.backup import BackupError  # noqa: PLC0415 - heavy imports wait for a command
-    from db.embedded.errors import EmbeddedPostgresError  # noqa: PLC0415 - heavy imports wait for a command
-    from server.runs.workflows import WorkflowError  # noqa: PLC0415
-
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
-    except OperationalError as error:
-        typer.echo(f"colloquy: the database does not answer: {str(error).splitlines()[0]}", err=True)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        typer.echo(f"colloquy: {sentence}", err=True)
         raise typer.Exit(1) from None
-    except ColloquyError as error:
-        typer.echo(f"colloquy: {error.message}", err=True)
-        raise typer.Exit(1) from None
-    except (SettingsError, WorkflowError, EmbeddedPostgresError, BackupError) as error:
-        typer.echo(f"colloquy: {error}", err=True)
-        raise typer.Exit(1) from None
+
+
+def _sentence(error: Exception) -> str | None:
+    """Return what is told of a failure that its text explains; None for all others."""
+    from psycopg import OperationalError  # noqa: PLC0415 - heavy imports wait for a failure
+
+    from db.backup import BackupError  # noqa: PLC0415
+    from db.embedded.errors import EmbeddedPostgresError  # noqa: PLC0415
+    from server.runs.loading.errors import WorkflowError  # noqa: PLC0415
+
+    match error:
+        case OperationalError():
+            return f"the database does not answer: {str(error).splitlines()[0]}"
+        case ColloquyError():
+            return error.message
+        case SettingsError() | WorkflowError() | EmbeddedPostgresError() | BackupError():
+            return str(error)
+    return None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,5 +1,6 @@
 """Composition of what executes runs: in `colloquy worker`, and inside `colloquy serve`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -55,6 +56,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     finally:
         runtime.engine.executor = None
         await retention.stop()
-        await executor.drain(DRAIN_SECONDS)
-        await worker.stop()
+        # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
+        await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
+        await executor.hand_back()
         await leases.stop()

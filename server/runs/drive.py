@@ -91,7 +91,8 @@ async def _emitted(
         "stream_mode": graph_modes(teller.wanted),
         "interrupt_before": options.interrupt_before,
         "interrupt_after": options.interrupt_after,
-        "durability": options.durability,
+        # The next step waits for the saver, which says when what it was given is safe, and whether the run goes on.
+        "durability": "sync",
         "subgraphs": options.subgraphs,
         "control": control,
     }

@@ -134,6 +134,7 @@ class Execution:
             thread_id=self.claimed.thread_id,
             fence=self.claimed.fence,
             heads=parts.heads,
+            waits=self.claimed.request.get("options", {}).get("durability") == "sync",
         )
         outcome = await self._outcome(writer, saver, collector)
         calls = collector.drain()

@@ -9,7 +9,7 @@ import structlog
 
 from core.tasks import end
 from server.runs import repository
-from server.runs.execution import Execution, Parts
+from server.runs.execution import RUN_JOB, Execution, Parts
 from server.runs.model import Claim
 
 _MOST_EARLY: Final = 1024
@@ -28,7 +28,9 @@ class Executor:
         self._executions: dict[UUID, Execution] = {}
         # Runs that were to end before their claim was known here.
         self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
+        self._attempts: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._refused: set[str] = set()
 
     @property
     def worker_id(self) -> UUID:
@@ -62,11 +64,25 @@ class Executor:
         while not self.has_room and not self._draining:
             await asyncio.wait(set(self._tasks.values()), return_when=asyncio.FIRST_COMPLETED)
         if self._draining:
+            # Its job is gone with this return.
+            self._refused.add(run_id)
             return
         async with self._parts.pool.connection() as connection, connection.transaction():
             claimed = await repository.claim(connection, UUID(run_id), self.worker_id)
         if claimed is not None:
             await asyncio.wait({self.take(claimed)})
+
+    def offer(self, run_id: UUID) -> None:
+        """Claim and execute a run soon, where there is room; it has a job besides, which comes later."""
+        if self.has_room:
+            attempt = asyncio.create_task(self.execute(str(run_id)), name=f"claim {run_id}")
+            self._attempts.add(attempt)
+            attempt.add_done_callback(self._attempted)
+
+    def _attempted(self, attempt: asyncio.Task[None]) -> None:
+        self._attempts.discard(attempt)
+        if not attempt.cancelled() and (error := attempt.exception()):
+            log.warning("run_not_claimed", error=type(error).__name__)
 
     def take(self, claimed: Claim) -> asyncio.Task[Claim | None]:
         """Begin to execute a run that was claimed for this process."""
@@ -115,3 +131,10 @@ class Executor:
             _done, late = await asyncio.wait(set(self._tasks.values()), timeout=max(left, 0))
             await asyncio.gather(*(end(task) for task in late))
             await asyncio.sleep(0)
+        await asyncio.gather(*(end(attempt) for attempt in self._attempts))
+
+    async def hand_back(self) -> None:
+        """Wake others for the runs whose jobs came while this process drained; for when it takes no more jobs."""
+        async with self._parts.pool.connection() as connection, connection.transaction():
+            for run_id in self._refused:
+                await self._parts.jobs.enqueue(connection, RUN_JOB, run_id=run_id)

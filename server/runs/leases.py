@@ -80,7 +80,9 @@ class Leases:
             )
             await self._compare(connection)
             async with connection.transaction():
-                await self._sweep(connection)
+                free = await self._sweep(connection)
+        for run_id in free:
+            self._executor.offer(run_id)
 
     async def _compare(self, connection: AsyncConnection[DictRow]) -> None:
         """Look at the runs that are this process's: cancel those that are to end, give up those that are unknown.
@@ -98,14 +100,16 @@ class Leases:
             await repository.disown(connection, forsaken, self._worker_id)
         self._unknown = unknown
 
-    async def _sweep(self, connection: AsyncConnection[DictRow]) -> None:
-        for run_id, given_up in await _restart_lost(connection):
+    async def _sweep(self, connection: AsyncConnection[DictRow]) -> list[UUID]:
+        """Return the runs that anybody may go on with now; each has a job, in case that it is not taken here."""
+        lost = await _restart_lost(connection)
+        for run_id, given_up in lost:
             log.warning("run_lost_its_worker", run_id=str(run_id), given_up=given_up)
-            if not given_up:
-                await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
-        for run_id in await _untaken(connection):
+        free = [run_id for run_id, given_up in lost if not given_up] + await _untaken(connection)
+        for run_id in free:
             await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
         await _delete_ephemeral(connection)
+        return free
 
 
 async def _due(connection: AsyncConnection[DictRow]) -> list[UUID]:

@@ -56,7 +56,7 @@ class RunOptions:
     interrupt_before: str | list[str] | None = None
     interrupt_after: str | list[str] | None = None
     subgraphs: bool = False
-    durability: Literal["sync", "async"] = "sync"
+    durability: Literal["sync", "async"] = "async"
     update: Any = None
     goto: list[Any] = field(default_factory=list)
     checkpoint: dict[str, Any] | None = None

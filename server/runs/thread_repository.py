@@ -67,6 +67,15 @@ async def standing(connection: Connection, owner_id: UUID, thread_id: UUID, *, l
     return await cursor.fetchone()
 
 
+async def workflows(connection: Connection, owner_id: UUID, thread_ids: list[UUID]) -> dict[UUID, str]:
+    """Return the workflows of those threads that belong to one."""
+    cursor = await connection.execute(
+        "SELECT id, workflow FROM platform.threads WHERE id = ANY(%s) AND owner_id = %s AND workflow IS NOT NULL",
+        (thread_ids, owner_id),
+    )
+    return {row["id"]: row["workflow"] for row in await cursor.fetchall()}
+
+
 async def has_unfinished(connection: Connection, owner_id: UUID, thread_id: UUID) -> bool:
     """Tell whether a run of the thread is pending or running."""
     cursor = await connection.execute(

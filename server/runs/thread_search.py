@@ -44,7 +44,9 @@ class ThreadPage:
     @property
     def columns(self) -> frozenset[str]:
         """What has to be read: the fields, and where the paths begin."""
-        return self.fields | {str(path[0]) for path in self.extract.values()}
+        named = self.fields | {str(path[0]) for path in self.extract.values()}
+        # Values that have no copy on the row are looked up by the thread.
+        return named | {"thread_id"} if "values" in named else named
 
     def show(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return what of a row is asked for."""

@@ -1,7 +1,7 @@
 """What an owner can do with threads: make, find, change, copy and delete them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from db.database import Pool, acting_for
 from db.lanes import Lanes
 from server.runs import repository, thread_repository
 from server.runs.jsonb import jsonb_text
+from server.runs.long_states import LongStates
 from server.runs.snapshots import by_task
 from server.runs.thread_search import ThreadFilter, ThreadPage
 
@@ -40,8 +41,9 @@ def _shown(row: Thread) -> Thread:
 class Threads:
     """The threads of one owner at a time; what is another's does not exist."""
 
-    def __init__(self, pool: Pool, lanes: Lanes, ids: IdSource) -> None:
+    def __init__(self, pool: Pool, lanes: Lanes, ids: IdSource, states: LongStates) -> None:
         self._pool = pool
+        self._states = states
         self._lanes = lanes
         self._ids = ids
 
@@ -80,7 +82,7 @@ class Threads:
             found = await thread_repository.find(connection, owner_id, thread_id)
         if found is None:
             raise no_such_thread()
-        return _shown(found)
+        return _shown((await self._states.fill(owner_id, [found]))[0])
 
     async def search(self, owner_id: UUID, chosen: ThreadFilter, page: ThreadPage) -> Found:
         """Return a page of the owner's threads."""
@@ -90,8 +92,11 @@ class Threads:
             # A page that is not full says how many there are.
             if len(rows) == page.limit or not rows:
                 total = await thread_repository.count(connection, owner_id, chosen)
+        shown: Sequence[Thread] = rows
+        if "values" in page.columns:
+            shown = await self._states.fill(owner_id, rows)
         after = page.offset + len(rows)
-        return Found([page.show(_shown(row)) for row in rows], total, after if rows and after < total else None)
+        return Found([page.show(_shown(row)) for row in shown], total, after if rows and after < total else None)
 
     async def count(self, owner_id: UUID, chosen: ThreadFilter) -> int:
         """Count the owner's threads."""

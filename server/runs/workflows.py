@@ -8,13 +8,14 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from checkpoints.saver import PooledSaver
 from server.runs.loading import environment, modules, project
 from server.runs.loading.errors import WorkflowError
 from server.runs.loading.graphs import Factory, Graph, altered, factory, made_once, served
 from server.runs.loading.project import Entry, Project
 from server.runs.model import Claim
 
-__all__ = ["Graph", "WorkflowError", "Workflows", "load", "with_saver"]
+__all__ = ["Graph", "WorkflowError", "Workflows", "knowing", "load", "with_saver"]
 
 
 class Workflows(Mapping[str, Graph]):
@@ -68,6 +69,12 @@ def _config(claimed: Claim) -> RunnableConfig:
 def with_saver(graph: Graph, saver: BaseCheckpointSaver[Any]) -> Graph:
     """Return the graph with a checkpointer attached. Use this, not `copy`: see `loading.graphs.altered`."""
     return altered(graph, {"checkpointer": saver})
+
+
+def knowing(graph: Graph, saver: PooledSaver) -> PooledSaver:
+    """Return a saver that knows the classes of the graph's state, for reading without the graph."""
+    known: PooledSaver = saver.with_allowlist(graph._serde_allowlist or ())  # type: ignore[assignment]  # noqa: SLF001
+    return known
 
 
 def load(*configs: Path) -> Workflows:

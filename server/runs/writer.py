@@ -1,6 +1,7 @@
 """All that one run writes: its checkpoints, its events, its end. Each commit holds the thread's fence."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ from server.runs.model import Claim, Event, EventId
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.015
+# Less than the heartbeats that a process may miss: what was held so long ago may have been taken over since.
+_DOUBT_SECONDS: Final = 3.0
 _COMMIT: Final = (
     "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[]) AS outcome"
 )
@@ -64,6 +67,8 @@ class RunWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._sent: asyncio.Future[dict[str, Any]] | None = None
         self._failure: Exception | None = None
+        # The wall clock's: the other one stands still while a machine sleeps.
+        self._held_at = time.time()
 
     def append(self, event: str, data: Any, *, early: bool = True) -> None:
         """Add an event to the run's stream.
@@ -120,6 +125,17 @@ class RunWriter:
             self._commit()
         await self.flush()
 
+    async def hold(self) -> None:
+        """See that the run still has its thread, where that was not seen for some seconds: for between two steps.
+
+        A process that was frozen knows nothing of it when it wakes; others may have done its next steps.
+
+        Raises:
+            FenceLost: another process has claimed a run on this thread since.
+        """
+        if not 0 <= time.time() - self._held_at <= _DOUBT_SECONDS:
+            await self.settle()
+
     async def finish(self, ended: Sequence[str | None], calls: Sequence[Usage], worker_id: UUID | None) -> Finished:
         """Commit what is left together with how the run ended; claim the thread's next run for a process, if given.
 
@@ -155,9 +171,9 @@ class RunWriter:
             self._commit()
 
     def _commit(self) -> None:
-        has_events = bool(self._events)
+        has_events, now = bool(self._events), time.time()
         sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters())
-        sent.add_done_callback(lambda done: self._committed(done, has_events=has_events))
+        sent.add_done_callback(lambda done: self._committed(done, now, has_events=has_events))
         self._sent = sent
 
     def _parameters(self) -> list[Any]:
@@ -175,7 +191,7 @@ class RunWriter:
             self._timer.cancel()
             self._timer = None
 
-    def _committed(self, sent: "asyncio.Future[dict[str, Any]]", *, has_events: bool) -> None:
+    def _committed(self, sent: "asyncio.Future[dict[str, Any]]", since: float, *, has_events: bool) -> None:
         if self._sent is sent:
             self._sent = None
         if self._failure is not None:
@@ -186,6 +202,7 @@ class RunWriter:
             self._failure = FenceLost()
             self._on_lost()
         else:
+            self._held_at = since
             if has_events:
                 self._broker.tell(self._claimed.run_id)
             if self.unsaved or self._events:

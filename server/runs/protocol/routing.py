@@ -14,10 +14,11 @@ from server.errors import family_router
 from server.families import PLATFORM, Unprocessable
 from server.runs.assistants import Assistants
 from server.runs.encode import encode
+from server.runs.long_states import LongStates
 from server.runs.runs import Runs
 from server.runs.thread_states import ThreadStates
 from server.runs.threads import Threads
-from server.runtime import CurrentRuntime
+from server.runtime import CurrentRuntime, Runtime
 from server.security import CurrentPrincipal
 
 PROTOCOL: Final = replace(PLATFORM, name="langgraph", malformed=Unprocessable)
@@ -94,8 +95,14 @@ async def _assistants(request: Request) -> Assistants:
     return assistants
 
 
+def threads_of(runtime: Runtime) -> Threads:
+    """Return what an owner can do with threads."""
+    pool = runtime.database.pool
+    return Threads(pool, runtime.lanes, runtime.ids, LongStates(pool, runtime.workflows, runtime.serde))
+
+
 async def _threads(runtime: CurrentRuntime) -> Threads:
-    return Threads(runtime.database.pool, runtime.lanes, runtime.ids)
+    return threads_of(runtime)
 
 
 async def _states(runtime: CurrentRuntime) -> ThreadStates:

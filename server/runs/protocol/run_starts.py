@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
+from core.errors import Conflict, NotFound
 from server.errors import resolved
 from server.idempotency import idempotency_of
 from server.runs.assistants import Assistants
@@ -70,7 +71,10 @@ class Starter:
     async def create(self, thread_id: UUID | None) -> Response:
         """Answer with the run, which goes on by itself."""
         started, _ = await self.start(thread_id, kind="create")
-        run = await self.runs.read(started.owner_id, started.thread_id, started.run_id)
+        try:
+            run = await self.runs.read(started.owner_id, started.thread_id, started.run_id)
+        except NotFound:
+            raise Conflict("A later request has rolled this run back.", code="ROLLED_BACK") from None
         return answer(run, _headers(started, ""))
 
     async def stream(self, thread_id: UUID | None) -> Response:

@@ -18,10 +18,10 @@ from server.runs.protocol.routing import (
     parsed,
     protocol_router,
     refuse,
+    threads_of,
 )
 from server.runs.protocol.schemas import ThreadCount, ThreadCreate, ThreadPatch, ThreadPrune, ThreadSearch
 from server.runs.thread_states import ThreadStates
-from server.runs.threads import Threads
 from server.runtime import runtime_of
 from server.security import current_principal
 
@@ -32,7 +32,7 @@ async def _creation(request: Request) -> dict[str, Any]:
     principal, runtime, body = await current_principal(request), runtime_of(request), await request.body()
     return {
         "owner": principal.user_id,
-        "threads": Threads(runtime.database.pool, runtime.lanes, runtime.ids),
+        "threads": threads_of(runtime),
         "states": ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde),
         "body": parsed(ThreadCreate, body) if body else None,
     }

@@ -15,6 +15,7 @@ from server.runtime import Runtime
 from tests.kit.app import Service, running_service
 
 GRAPHS = {
+    "chat": "tests.kit.chat_graphs:chat",
     "steps": "tests.kit.graphs:steps",
     "approval": "tests.kit.graphs:approval",
     "nested": "tests.server.runs.protocol.graphs:nested",

@@ -1,5 +1,6 @@
 """Threads through the real SDK: made, found, changed, copied, deleted, by their owner only."""
 
+import base64
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -390,3 +391,34 @@ class TestCopyAndDelete:
             await me.sdk.threads.prune([NOBODY])
         assert refused.value.status_code == 501
         assert refusal(await me.http.post("/threads/prune", json={"thread_ids": "x"}))[0] == 422
+
+
+class TestLongStates:
+    """States over 8 KB have no copy on their thread's row, and are shown all the same."""
+
+    @pytest.fixture(params=["", base64.b64encode(bytes(32)).decode()], ids=["plain", "encrypted"])
+    def environ(self, environ: dict[str, str], request: pytest.FixtureRequest) -> dict[str, str]:
+        return environ | ({"CHECKPOINT_KEY": request.param} if request.param else {})
+
+    async def test_lists_show_them(self, me: Person, other: Person) -> None:
+        thread = (await me.sdk.threads.create())["thread_id"]
+        short = await me.run()
+        for turn in range(20):
+            said = {"messages": [{"role": "user", "content": f"{turn} " + "word " * 100}]}
+            await me.sdk.runs.wait(thread, "chat", input=said)
+        async with me.runtime.system.pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT state_values IS NULL AS empty FROM platform.threads WHERE id = %s", (thread,)
+            )
+            assert await cursor.fetchone() == {"empty": True}
+        state = await me.sdk.threads.get_state(thread)
+        assert len(state["values"]["messages"]) == 40
+        assert (await me.sdk.threads.get(thread))["values"] == state["values"]
+        found = {item["thread_id"]: item for item in await me.sdk.threads.search()}
+        assert found[thread]["values"] == state["values"]
+        assert found[short]["values"] == (await me.sdk.threads.get_state(short))["values"]
+        [taken] = await me.sdk.threads.search(
+            ids=[thread], select=["status"], extract={"last": "values.messages[-1].content"}
+        )
+        assert taken == {"status": "idle", "extracted": {"last": "answer 20"}}
+        assert await other.sdk.threads.search(ids=[thread]) == []

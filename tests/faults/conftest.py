@@ -1,0 +1,20 @@
+"""A server without a worker and two workers, for the tests of one file."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.fleet import Fleet, fleet
+from tests.kit.processes import Program
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Fleet, Program]]:
+    async def start(fleet: Fleet) -> Program:
+        front = await fleet.server("--no-worker")
+        await asyncio.gather(fleet.worker(), fleet.worker())
+        return front
+
+    with fleet() as started:
+        yield started, asyncio.run(start(started))

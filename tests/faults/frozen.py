@@ -1,0 +1,84 @@
+"""Faults of a process that does not know that it was given up: frozen, taken over, awake again."""
+
+import asyncio
+import time
+from random import Random
+from typing import Final, Literal
+
+from tests.faults.fleet import Fleet, freeze, until, wake
+from tests.faults.flight import Flight, launch
+from tests.faults.report import Report
+from tests.kit.processes import Program
+
+_TOGETHER: Final = 5
+# Of ten steps, about five are left to the one that takes over.
+_AHEAD: Final = 3
+_TAKEN_OVER_SECONDS: Final = 30.0
+
+
+async def wakes_in_run(fleet: Fleet, front: Program, random: Random, runs: int) -> Report:
+    """A worker is frozen; it wakes while another one does the rest of its runs."""
+    return await _freeze(fleet, front, random, runs, "run")
+
+
+async def wakes_in_next_run(fleet: Fleet, front: Program, random: Random, runs: int) -> Report:
+    """A worker is frozen; it wakes when its runs are over, and others under way on the same threads."""
+    return await _freeze(fleet, front, random, runs, "next")
+
+
+async def _freeze(fleet: Fleet, front: Program, random: Random, runs: int, wakes: Literal["run", "next"]) -> Report:
+    report = Report("frozen worker wakes in its run" if wakes == "run" else "frozen worker wakes in the next run")
+    for done in range(0, runs, _TOGETHER):
+        flights = await launch(fleet, front, [front], count=min(_TOGETHER, runs - done))
+        for flight in flights:
+            await until(lambda flight=flight: flight.begun > 0)  # type: ignore[misc]
+        await asyncio.sleep(random.uniform(0.0, 0.6))
+        victim = fleet.holder(random.choice(flights).label)
+        frozen = time.time()
+        freeze(victim)
+        report.caused += 1
+        met = [flight for flight in flights if fleet.marks(flight.label)[-1].pid == victim.process.pid]
+        async with fleet.client(front) as client:
+            for flight in met:
+                await until(lambda flight=flight, victim=victim: _taken_over(flight, victim), _TAKEN_OVER_SECONDS)  # type: ignore[misc]
+                again = next(mark for mark in fleet.marks(flight.label) if mark.attempt > 1)
+                report.recovery.append(again.at - frozen)
+                # Ahead of the frozen one by some steps: what it would do next is done.
+                await until(lambda flight=flight, pid=again.pid: _done_since(flight, pid) >= _AHEAD)  # type: ignore[misc]
+            if wakes == "next":
+                for flight in flights:
+                    await client.runs.join(flight.thread, flight.run)
+                flights += await _go_on(front, met)
+                report.runs -= len(met)
+            for flight in flights:
+                await flight.look(client)
+            wake(victim)
+            await asyncio.gather(*(flight.judge(client, report) for flight in flights))
+        await _works_on(fleet, victim, report)
+    return report
+
+
+def _taken_over(flight: Flight, victim: Program) -> bool:
+    return flight.fleet.marks(flight.label)[-1].pid != victim.process.pid
+
+
+def _done_since(flight: Flight, pid: int) -> int:
+    return sum(mark.kind == "end" and mark.pid == pid for mark in flight.fleet.marks(flight.label))
+
+
+async def _go_on(front: Program, ended: list[Flight]) -> list[Flight]:
+    """Start the next run on each thread, and wait until it is under way."""
+    following = [Flight(run.fleet, run.thread, f"next-{run.label}", run.steps, run.seconds) for run in ended]
+    for flight in following:
+        await flight.start(front, [front])
+    for flight in following:
+        await until(lambda flight=flight: flight.begun > 0)  # type: ignore[misc]
+    return following
+
+
+async def _works_on(fleet: Fleet, victim: Program, report: Report) -> None:
+    """The process that was frozen is none the worse for it: what it did meanwhile is stopped, and it lives."""
+    await asyncio.sleep(0)
+    if victim.process.poll() is not None:
+        report.lost.append(f"the worker that woke has ended with status {victim.process.returncode}")
+        await fleet.replace_dead_workers()

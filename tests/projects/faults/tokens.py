@@ -1,0 +1,3 @@
+"""What a step of the graph `work` says before its result."""
+
+TOKENS = 3
