@@ -101,15 +101,19 @@ class Leases:
         self._unknown = unknown
 
     async def _sweep(self, connection: AsyncConnection[DictRow]) -> list[UUID]:
-        """Return the runs that anybody may go on with now; each has a job, in case that it is not taken here."""
+        """Return the runs that anybody may go on with now; each has a job, in case that it is not taken here.
+
+        Those that wait for a while are among them though they have a job: whoever listens for jobs may be deaf.
+        """
         lost = await _restart_lost(connection)
         for run_id, given_up in lost:
             log.warning("run_lost_its_worker", run_id=str(run_id), given_up=given_up)
-        free = [run_id for run_id, given_up in lost if not given_up] + await _untaken(connection)
-        for run_id in free:
+        restarted = [run_id for run_id, given_up in lost if not given_up]
+        waiting = await _untaken(connection)
+        for run_id in [*restarted, *(run_id for run_id, has_job in waiting if not has_job)]:
             await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
         await _delete_ephemeral(connection)
-        return free
+        return [*restarted, *(run_id for run_id, _ in waiting)]
 
 
 async def _due(connection: AsyncConnection[DictRow]) -> list[UUID]:
@@ -174,18 +178,19 @@ async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID
     return [(row["id"], row["given_up"]) for row in await cursor.fetchall()]
 
 
-async def _untaken(connection: AsyncConnection[DictRow]) -> list[UUID]:
-    """Return the threads' first waiting runs that no job seems to wake."""
+async def _untaken(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:
+    """Return runs that wait on free threads for longer than a job takes, and whether they have one."""
     cursor = await connection.execute(
         """
-        SELECT run.id FROM platform.runs AS run
+        SELECT run.id, EXISTS (
+          SELECT 1 FROM jobs.procrastinate_jobs AS job
+          WHERE job.task_name = %s AND job.status = 'todo' AND job.args->>'run_id' = run.id::text) AS has_job
+        FROM platform.runs AS run
         WHERE run.status = 'pending' AND run.created_at < now() - make_interval(secs => %s)
           AND NOT EXISTS (SELECT 1 FROM platform.runs AS other
                           WHERE other.thread_id = run.thread_id AND other.status = 'running')
-          AND NOT EXISTS (SELECT 1 FROM jobs.procrastinate_jobs AS job
-                          WHERE job.task_name = %s AND job.status = 'todo' AND job.args->>'run_id' = run.id::text)
         ORDER BY run.created_at LIMIT 100
         """,
-        (_UNTAKEN_SECONDS, RUN_JOB),
+        (RUN_JOB, _UNTAKEN_SECONDS),
     )
-    return [row["id"] for row in await cursor.fetchall()]
+    return [(row["id"], row["has_job"]) for row in await cursor.fetchall()]

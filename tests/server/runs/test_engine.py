@@ -17,6 +17,7 @@ from core.errors import Conflict, NotFound
 from core.settings import Settings
 from providers.usage import Usage, UsageCollector
 from server.runs import leases
+from server.runs.execution import RUN_JOB
 from server.runs.feed import Feed
 from server.runs.model import Claim, Event, EventId, RunRequest, RunStatus
 from server.runs.outcome import GIVEN_BACK
@@ -265,7 +266,9 @@ class TestRecovery:
         async with idle.system.pool.connection() as connection:
             await connection.execute("DELETE FROM jobs.procrastinate_jobs")
             await connection.execute("UPDATE platform.runs SET created_at = now() - interval '1 minute'")
-            assert await leases._untaken(connection) == [run_id]
+            assert await leases._untaken(connection) == [(run_id, False)]
+            await idle.jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+            assert await leases._untaken(connection) == [(run_id, True)]
 
     async def test_a_writer_that_was_overtaken_can_write_nothing(self, runtime: Runtime, owner: UUID) -> None:
         asked = request(owner)
