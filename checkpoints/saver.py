@@ -23,6 +23,9 @@ WHERE (thread_id, checkpoint_ns, checkpoint_id) IN (
                     ORDER BY c.checkpoint_id DESC LIMIT 1)
   FROM unnest(%s::text[]) AS t(id))
 """
+_IS_STORED: Final = (
+    "SELECT FROM checkpoints.checkpoints WHERE thread_id = %s AND checkpoint_ns = %s AND checkpoint_id = %s"
+)
 
 
 class FenceLost(Exception):
@@ -89,6 +92,12 @@ class PooledSaver(AsyncPostgresSaver):
             checkpoint, new_versions = _boxed(checkpoint, new_versions)
         return await super().aput(config, checkpoint, metadata, new_versions)
 
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all that is stored of a thread."""
+        await super().adelete_thread(thread_id)
+        async with self._cursor() as cursor:
+            await cursor.execute("DELETE FROM checkpoints.list_items WHERE thread_id = %s", (thread_id,))
+
     async def _read(
         self,
         config: RunnableConfig | None,
@@ -103,7 +112,19 @@ class PooledSaver(AsyncPostgresSaver):
             rows = await cursor.fetchall()
         items = await self._items(rows)
         for row in rows:
-            yield _loaded(row, items)
+            try:
+                loaded = _loaded(row, items)
+            except KeyError:
+                # Between the two statements retention may have deleted it.
+                if await self._is_stored(row):
+                    raise
+                continue
+            yield loaded
+
+    async def _is_stored(self, row: DictRow) -> bool:
+        async with self._cursor() as cursor:
+            await cursor.execute(_IS_STORED, (row["thread_id"], row["checkpoint_ns"], row["checkpoint_id"]))
+            return await cursor.fetchone() is not None
 
     async def _items(self, rows: Iterable[DictRow]) -> dict[lists.Address, dict[int, Typed]]:
         """Read the items that all rows' long lists are made of, in one statement."""

@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS colloquy_migrations (
   name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )
 """
+# Ours, after procrastinate's: a run's jobs are looked up by its id.
+_OURS: Final = {
+    "colloquy_run_id": "CREATE INDEX colloquy_jobs_run_id ON procrastinate_jobs ((args->>'run_id'))",
+}
 
 
 async def setup(url: str) -> None:
@@ -37,8 +41,8 @@ async def _missing(connection: AsyncConnection) -> list[tuple[str, str]]:
     # A new database gets the whole schema, which contains what every migration file would do.
     if not applied:
         schema = await asyncio.to_thread(SchemaManager.get_schema)
-        return [("schema", schema), *((name, "") for name in files)]
-    return [(name, sql) for name, sql in files.items() if name not in applied]
+        return [("schema", schema), *((name, "") for name in files), *_OURS.items()]
+    return [(name, sql) for name, sql in {**files, **_OURS}.items() if name not in applied]
 
 
 def _migration_files() -> dict[str, str]:

@@ -53,6 +53,11 @@ class CallRecord(Base):
         # The lists: W24; the id makes the order of equal start times stable from page to page.
         Index("idx_call_records_user_start", "user_id", text("start_time DESC"), text("id DESC")),
         Index("idx_call_records_user_agent_start", "user_id", "agent_id", text("start_time DESC"), text("id DESC")),
+        Index(
+            "idx_call_records_summary_thread",
+            "summary_thread_id",
+            postgresql_where=text("summary_thread_id IS NOT NULL"),
+        ),
         {"schema": "public"},
     )
 

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send
 
+from core.errors import NotFound
 from server.runs.encode import encode
 from server.runs.model import Claim, RunOptions
 from server.runs.parts import INTERRUPT, Part, Teller, Told, graph_modes, part_of
@@ -63,6 +65,8 @@ async def drive(
     driven.output_names = _output_names(graph) if options.keeps_output else None
     driven.is_one_value = isinstance(graph.output_channels, str)
     config = _config(claimed, options) | {"callbacks": callbacks}
+    if claimed.restarts_input and options.checkpoint is not None:
+        await _check_there(graph, config)
     teller = Teller(frozenset(claimed.request["stream_modes"]))
     emitted = _ended if options.goto == [END] else _emitted
     async for part, told in emitted(graph, claimed, options, config, teller, control):
@@ -75,6 +79,13 @@ async def drive(
     if driven.stopped:
         # The thread's newest checkpoint, also where the run forked from another one.
         driven.interrupts = pending_interrupts(await graph.aget_state(_place(claimed)))
+
+
+async def _check_there(graph: Graph, config: RunnableConfig) -> None:
+    """See that retention has not deleted the checkpoint since the run was asked for: LangGraph would begin anew."""
+    saver = graph.checkpointer
+    if isinstance(saver, BaseCheckpointSaver) and await saver.aget_tuple(config) is None:
+        raise NotFound("The thread has no such checkpoint any more.", code="NO_SUCH_CHECKPOINT")
 
 
 async def _emitted(

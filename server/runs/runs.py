@@ -167,18 +167,21 @@ class Runs:
         values, interrupts = row["values"], list(shown(row["interrupts"]).values())
         if not row["is_latest"] or values is None:
             # The thread has moved on, or no copy of its state is kept beside the checkpoints.
-            values, interrupts = await self._left(row["workflow"], started)
+            left = await self._left(row["workflow"], started)
+            if left is None and row["status"] == RunStatus.success:
+                return _error("STATE_DELETED", "The run's checkpoints are deleted: its thread keeps newer ones."), []
+            values, interrupts = left or ({}, [])
         return values, interrupts
 
-    async def _left(self, workflow: str, started: Started) -> tuple[Any, list[dict[str, Any]]]:
-        """Return values and interrupts of the newest checkpoint that a run made."""
+    async def _left(self, workflow: str, started: Started) -> tuple[Any, list[dict[str, Any]]] | None:
+        """Return values and interrupts of the newest checkpoint that a run made; None where there is none."""
         saver = PooledSaver(self._pool, self._runtime.serde)
         graph = with_saver(self._runtime.workflows[workflow], saver)
         config: RunnableConfig = {"configurable": {"thread_id": str(started.thread_id)}}
         made = graph.aget_state_history(config, filter={"run_id": str(started.run_id)}, limit=1)
         async for snapshot in made:
             return snapshot.values, [show_interrupt(item) for item in snapshot.interrupts]
-        return {}, []
+        return None
 
     async def forget(self, started: Started) -> None:
         """Delete a stateless run's thread, once its answer was given."""
