@@ -140,7 +140,7 @@ def test_the_image() -> None:
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["python:3.11-slim-bookworm"]
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["colloquy"]
     assert text.index("\nUSER ") < text.index("\nCMD ")
-    assert "pip install --require-hashes -r requirements.lock" in text
+    assert "pip install --require-hashes --no-deps -r requirements.lock" in text
     assert "pip install --no-deps --no-build-isolation --editable ." in text
     lock = (ROOT / "requirements.lock").read_text()
     for name in ("hatchling", "editables"):
