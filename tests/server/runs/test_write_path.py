@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +20,6 @@ from server.runs.thread_states import Place, ThreadStates
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
 from tests.kit import chat_graphs
-from tests.server.runs.conftest import new_owner
 
 GRAPHS = {name: f"tests.kit.chat_graphs:{name}" for name in ("chat", "calls")}
 KEY = base64.b64encode(os.urandom(32)).decode()
@@ -33,23 +31,6 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     config.write_text(json.dumps({"graphs": GRAPHS}))
     environ = {"ENV": "test", "COLLOQUY_CONFIG": str(config), "CHECKPOINT_KEY": request.param}
     return Settings.load({name: value for name, value in environ.items() if value}, dotenv=None)
-
-
-@pytest.fixture
-async def idle(database_url: str, settings: Settings) -> AsyncIterator[Runtime]:
-    async with open_runtime(settings, database_url) as runtime:
-        yield runtime
-
-
-@pytest.fixture
-async def runtime(idle: Runtime) -> AsyncIterator[Runtime]:
-    async with running_worker(idle):
-        yield idle
-
-
-@pytest.fixture
-async def owner(idle: Runtime) -> UUID:
-    return await new_owner(idle)
 
 
 async def say(runtime: Runtime, owner: UUID, thread_id: UUID, text: str, workflow: str = "chat") -> dict[str, Any]:
