@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from select import select
+from select import POLLIN, poll
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -23,8 +23,10 @@ async def _autocommit(connection: AsyncConnection[DictRow]) -> None:
 
 async def _check(connection: AsyncConnection[DictRow]) -> None:
     """Let no connection out that the server has closed (a restart): only then has an idle one something to say."""
-    readable, _, _ = select([connection.fileno()], [], [], 0)
-    if readable:
+    # Not select(): it takes no descriptor above 1023, and a process with many streams has them.
+    waiting = poll()
+    waiting.register(connection.fileno(), POLLIN)
+    if waiting.poll(0):
         await AsyncConnectionPool.check_connection(connection)
 
 
