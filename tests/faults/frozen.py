@@ -43,8 +43,8 @@ async def _freeze(fleet: Fleet, front: Program, random: Random, runs: int, wakes
                 await until(lambda flight=flight, victim=victim: _taken_over(flight, victim), _TAKEN_OVER_SECONDS)  # type: ignore[misc]
                 again = next(mark for mark in fleet.marks(flight.label) if mark.attempt > 1)
                 report.recovery.append(again.at - frozen)
-                # Ahead of the frozen one by some steps: what it would do next is done.
-                await until(lambda flight=flight, pid=again.pid: _done_since(flight, pid) >= _AHEAD)  # type: ignore[misc]
+                # Ahead of the frozen one by some steps (or at the end): what it would do next is done.
+                await until(lambda flight=flight, pid=again.pid: _is_ahead(flight, pid))  # type: ignore[misc]
             if wakes == "next":
                 for flight in flights:
                     await client.runs.join(flight.thread, flight.run)
@@ -62,8 +62,9 @@ def _taken_over(flight: Flight, victim: Program) -> bool:
     return flight.fleet.marks(flight.label)[-1].pid != victim.process.pid
 
 
-def _done_since(flight: Flight, pid: int) -> int:
-    return sum(mark.kind == "end" and mark.pid == pid for mark in flight.fleet.marks(flight.label))
+def _is_ahead(flight: Flight, pid: int) -> bool:
+    done = sum(mark.kind == "end" and mark.pid == pid for mark in flight.fleet.marks(flight.label))
+    return done >= _AHEAD or (flight.following is not None and flight.following.done())
 
 
 async def _go_on(front: Program, ended: list[Flight]) -> list[Flight]:
