@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+import psycopg
+import sqlalchemy.exc
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthenticated
+from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthenticated, Unavailable
 from server import problems
 from server.error_bodies import SERVER_ERROR
 from server.families import Family, family_of
@@ -138,6 +140,9 @@ def translate(error: Exception, family: Family, *, debug: bool = False) -> Collo
             kind, sentence = _FRAMEWORK[error.status_code]
             shown = kind(sentence)
             shown.allow = (error.headers or {}).get("Allow")
+        case psycopg.OperationalError() | sqlalchemy.exc.OperationalError():
+            log.error("database_unavailable", exc_info=error)
+            shown = Unavailable("服务暂不可用，请稍后重试")
         case _:
             log.error("request_crashed", exc_info=error)
             shown = ColloquyError(_CRASHED)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,7 @@ RAISED = {
     "model": ModelFailed("模型暂时不可用"),
     "down": Unavailable("服务暂不可用"),
     "late": TimedOut("超时"),
+    "unreachable": psycopg.OperationalError("connection to server at 10.0.0.1 failed: password=hunter2"),
     "crash": RuntimeError("boom: password=hunter2"),
 }
 RULE = "参数错误：name：缺少此项"
@@ -169,6 +171,14 @@ async def test_a_crash_shows_nothing_of_itself(client: httpx.AsyncClient, family
     assert "hunter2" not in response.text
 
 
+async def test_a_database_that_does_not_answer(client: httpx.AsyncClient, family: Family) -> None:
+    response = await client.post(path(family, "unreachable"), json={"name": "x"})
+    assert response.status_code == 503
+    assert "hunter2" not in response.text
+    assert "服务暂不可用" in response.text
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 async def test_a_model_failure_that_no_service_caught(client: httpx.AsyncClient, family: Family) -> None:
     """G67's column of statuses."""
     expected = {INTERPRET: (502, "MODEL_FAIL"), CHAT: (500, "INTERNAL")}
