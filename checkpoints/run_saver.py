@@ -19,17 +19,14 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
-from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from checkpoints import lists
+from checkpoints.documents import PLAIN, split
 from checkpoints.heads import Head, HeadCache, LongList
 from checkpoints.rows import Outbox, Typed
-from checkpoints.saver import Loaded, PooledSaver, namespaced
+from checkpoints.saver import Loaded, PooledSaver, namespaced, saved_as
 from db.database import Pool
 
-_INT64: Final = range(-(2**63), 2**63)
-_LARGE_FLOAT: Final = 1e15
-_PLAIN: Final = (str, int, float, type(None))
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
 _NEXT: Final = """
 SELECT coalesce(max(seq), 0) + 1 AS free FROM checkpoints.list_items
@@ -100,7 +97,7 @@ class RunSaver(PooledSaver):
         """Take a checkpoint; where the serializer encrypts, nothing of its values stays in plain text."""
         place = config["configurable"]
         namespace = place["checkpoint_ns"]
-        plain, blobs = self._split(checkpoint["channel_values"])
+        plain, blobs = split(checkpoint["channel_values"], encrypts=self._encrypts)
         changed = self._to_store(blobs, checkpoint, new_versions)
         typed, long = await self._serialize(namespace, {name: blobs[name] for name in changed})
         unsaved = self._outbox.unsaved
@@ -122,13 +119,7 @@ class RunSaver(PooledSaver):
             self._memory.head = head.after(self._memory.head, blobs)
         await self._saved()
         await self._outbox.hold()
-        return {
-            "configurable": {
-                "thread_id": place["thread_id"],
-                "checkpoint_ns": namespace,
-                "checkpoint_id": checkpoint["id"],
-            }
-        }
+        return saved_as(config, checkpoint)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -189,19 +180,6 @@ class RunSaver(PooledSaver):
         if self._waits:
             await self._outbox.flush()
 
-    def _split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Part what the checkpoint's own document can hold from what goes to blobs."""
-        plain: dict[str, Any] = {}
-        blobs: dict[str, Any] = {}
-        for name, value in values.items():
-            if isinstance(value, _DeltaSnapshot):
-                plain[name], blobs[name] = True, value
-            elif not self._encrypts and _fits_document(value):
-                plain[name] = value
-            else:
-                blobs[name] = value
-        return plain, blobs
-
     def _to_store(
         self, blobs: Mapping[str, Any], checkpoint: Checkpoint, new_versions: ChannelVersions
     ) -> dict[str, str]:
@@ -213,7 +191,7 @@ class RunSaver(PooledSaver):
         return {
             name: str(versions[name])
             for name, value in blobs.items()
-            if name in new_versions or (self._encrypts and name in versions and isinstance(value, _PLAIN))
+            if name in new_versions or (self._encrypts and name in versions and isinstance(value, PLAIN))
         }
 
     async def _serialize(
@@ -302,26 +280,3 @@ class RunSaver(PooledSaver):
             parent_config={"configurable": {**place, "checkpoint_id": known.parent_id}} if known.parent_id else None,
             pending_writes=[],
         )
-
-
-def _fits_document(value: Any) -> bool:
-    """Whether PostgreSQL's JSON gives a value back as it is."""
-    match value:
-        case None | bool():
-            return True
-        case str():
-            return "\0" not in value and _is_unicode(value)
-        case int():
-            return value in _INT64
-        case float():
-            # Large ones come back as integers.
-            return abs(value) < _LARGE_FLOAT
-    return False
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -180,6 +180,18 @@ class PooledSaver(AsyncPostgresSaver):
                 yield cursor
 
 
+def saved_as(config: RunnableConfig, checkpoint: Checkpoint) -> RunnableConfig:
+    """Return the config that names a checkpoint which was put with `config`."""
+    place = config["configurable"]
+    return {
+        "configurable": {
+            "thread_id": place["thread_id"],
+            "checkpoint_ns": place["checkpoint_ns"],
+            "checkpoint_id": checkpoint["id"],
+        }
+    }
+
+
 def namespaced(config: RunnableConfig) -> RunnableConfig:
     """Return a config that names the graph's own namespace where it names none: a search takes that for any."""
     return {"configurable": {"checkpoint_ns": "", **config["configurable"]}}

@@ -73,6 +73,12 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app, debug=settings.debug)
+    _surround(app, settings)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Add what happens around every request; what is added last is outermost."""
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
     app.add_middleware(
@@ -89,4 +95,3 @@ def create_app(
     app.add_middleware(RequestContext)
     # Outermost: the client's address is then right for all that is within.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
-    return app

@@ -125,6 +125,12 @@ async def request_cancel(
     Returns:
         Which of the two; None when there is no unfinished run of this owner.
     """
+    # The thread first, as all others do: who finishes a run has it when he claims the next one.
+    await connection.execute(
+        "SELECT FROM platform.threads WHERE id = (SELECT thread_id FROM platform.runs WHERE id = %s AND owner_id = %s)"
+        " FOR UPDATE",
+        (run_id, owner_id),
+    )
     cursor = await connection.execute(
         """
         UPDATE platform.runs SET cancel_action = %s,

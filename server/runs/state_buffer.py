@@ -10,7 +10,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from checkpoints.saver import PooledSaver
+from checkpoints.saver import PooledSaver, saved_as
 from db.database import Pool
 
 
@@ -51,14 +51,7 @@ class BufferedSaver(PooledSaver):
     ) -> RunnableConfig:
         """Keep a checkpoint, and name it."""
         self._checkpoints.append((config, checkpoint, metadata, new_versions))
-        configurable = config["configurable"]
-        return {
-            "configurable": {
-                "thread_id": configurable["thread_id"],
-                "checkpoint_ns": configurable["checkpoint_ns"],
-                "checkpoint_id": checkpoint["id"],
-            }
-        }
+        return saved_as(config, checkpoint)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
