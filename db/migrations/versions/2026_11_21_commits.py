@@ -178,14 +178,29 @@ END $$;
 """
 
 
+# The new functions look at the fence themselves, and answer where this one raised.
+FORMER_FENCE = """
+CREATE FUNCTION platform.hold_fence(thread UUID, expected BIGINT) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM 1 FROM platform.threads WHERE id = thread AND fence = expected FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the run was taken over' USING ERRCODE = 'CF001';
+  END IF;
+END $$;
+"""
+
+
 def upgrade() -> None:
     """Make the table and the functions."""
     for ddl in (ITEMS, FORGET, COMMIT):
         op.execute(ddl)
+    op.execute("DROP FUNCTION platform.hold_fence(UUID, BIGINT)")
 
 
 def downgrade() -> None:
     """Remove the functions; long lists that were stored as items are lost."""
+    op.execute(FORMER_FENCE)
     op.execute("DROP FUNCTION platform.finish_run(UUID, BIGINT, UUID, UUID, JSON, BYTEA[], INTEGER[], TEXT[], TEXT[],"
                " JSON, TEXT[], UUID)")  # fmt: skip
     arguments = "(UUID, BIGINT, UUID, UUID, JSON, BYTEA[], INTEGER[], TEXT[], TEXT[])"
