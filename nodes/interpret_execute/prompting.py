@@ -45,7 +45,10 @@ def _shown(tool: Tool) -> str:
         schema = _json(_without_prose(tool.input_schema))
     effect = "read_only" if tool.read_only else "destructive" if tool.destructive else "changes"
     fields = {"name": tool.name, "description": tool.description[:_LONGEST_TEXT], "effect": effect}
-    return _json({**fields, "input_schema": orjson.loads(schema)})
+    shown = {**fields, "input_schema": orjson.loads(schema)}
+    if tool.output_schema is not None and len(_json(tool.output_schema)) <= _LONGEST_SCHEMA:
+        shown["output_schema"] = dict(tool.output_schema)
+    return _json(shown)
 
 
 def _without_prose(schema: Any) -> Any:

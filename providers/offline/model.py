@@ -11,12 +11,13 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from core.roles import Role
 from core.settings import OFFLINE
+from providers.offline.instructions.match import plan_calls
 from providers.offline.summary import summarise
 
 Rule = Callable[[Sequence[BaseMessage]], str]
 
 # What it can do; everything else it refuses.
-RULES: Final[dict[Role, Rule]] = {"summary": summarise}
+RULES: Final[dict[Role, Rule]] = {"summary": summarise, "interpret": plan_calls}
 _CHUNK: Final = 16
 _MODEL: Final = {"model_name": OFFLINE}
 
