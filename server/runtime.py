@@ -19,11 +19,15 @@ from db.lanes import Lanes
 from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
+from server import metrics
 from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
 from server.runs.engine import RunEngine
 from server.runs.workflows import Workflows
+from tools.mcp import servers as tool_servers
+from tools.mcp.environment import hub_from
+from tools.mcp.hub import McpHub
 
 _SYSTEM_CONNECTIONS: Final = 4
 
@@ -42,6 +46,7 @@ class Runtime:
     lanes: Lanes
     serde: SerializerProtocol
     engine: RunEngine
+    hub: McpHub
     clock: Clock
     ids: IdSource
 
@@ -50,13 +55,15 @@ def preflight(settings: Settings) -> None:
     """See, before anything is started, that models and workflows can be had.
 
     Raises:
-        SettingsError: a model's name cannot be used, its key is missing, or a URL is not of our form.
+        SettingsError: a model's name cannot be used, its key is missing, a URL is not of our form, or a tool server
+            is not described as it must be.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     Models(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
+    tool_servers.load(settings)
     workflows.load(*settings.config)
 
 
@@ -66,6 +73,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
     ids = RandomIds()
     models = Models(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
+    hub = await asyncio.to_thread(hub_from, settings, observer=metrics.count_tool_call)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
     jobs = JobQueue(database.pool)
@@ -79,6 +87,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
         await jobs.open()
         broker.start()
         lanes.start()
+        hub.start()
         engine = RunEngine(
             pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
         )
@@ -93,10 +102,12 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             lanes=lanes,
             serde=serde,
             engine=engine,
+            hub=hub,
             clock=clock or SystemClock(),
             ids=ids,
         )
     finally:
+        await hub.close()
         await lanes.stop()
         await broker.stop()
         await models.aclose()

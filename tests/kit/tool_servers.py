@@ -1,0 +1,59 @@
+"""Hubs of servers for tests: the one for faults, and whatever else a test plugs in."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from tests.kit.processes import ROOT
+from tools.mcp.hub import McpHub
+from tools.mcp.limits import Limits
+from tools.mcp.model import ToolResult
+from tools.mcp.servers import ServerConfig, parse
+
+SCRIPT: Final = ROOT / "tests" / "projects" / "tool_servers" / "faults.py"
+# A busy machine takes its time to start Python.
+LIMITS: Final = Limits(call=20.0, patience=20.0)
+
+
+class FaultServer:
+    """What the server for faults is told, and what it leaves behind."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self.notes = directory / "notes"
+        self.starts = directory / "starts"
+        self.touched = directory / "touched"
+
+    def config(self, **options: Any) -> dict[str, Any]:
+        environment = {"NOTES": str(self.notes), "STARTS": str(self.starts), "TOUCHED": str(self.touched)}
+        environment |= options.pop("env", {})
+        return {"command": sys.executable, "args": [str(SCRIPT)], "env": environment} | options
+
+    def lines(self) -> list[str]:
+        return self.notes.read_text(encoding="utf-8").splitlines() if self.notes.exists() else []
+
+    def pids(self) -> list[int]:
+        return [int(line) for line in self.starts.read_text().split()] if self.starts.exists() else []
+
+
+def configs(servers: Mapping[str, Mapping[str, Any]]) -> dict[str, ServerConfig]:
+    return parse(orjson.dumps({"mcpServers": servers}), os.environ)
+
+
+@asynccontextmanager
+async def plugged(limits: Limits = LIMITS, /, **servers: Mapping[str, Any]) -> AsyncIterator[McpHub]:
+    """Open a hub of these servers."""
+    async with McpHub(configs(servers), limits=limits) as hub:
+        yield hub
+
+
+async def result_of(hub: McpHub, name: str, **arguments: Any) -> ToolResult:
+    """Call a tool that is expected to answer."""
+    result = await hub.call(name, arguments, call_id="test")
+    assert isinstance(result, ToolResult)
+    return result
