@@ -119,6 +119,10 @@ class Settings(BaseModel):
     mcp_output_limit_bytes: int = Field(256 * 1024, ge=1024)
 
     summary_timeout_seconds: float = Field(5.0, gt=0)
+    interpret_timeout_seconds: float = Field(60.0, gt=0)
+    execute_timeout_seconds: float = Field(120.0, gt=0)
+    execute_require_confirm: bool = True
+    interpret_read_only_unconfirmed: bool = False
     worker_concurrency: int = Field(200, ge=1)
     # Zero: no limit.
     retention_checkpoints_per_thread: int = Field(100, ge=0)
