@@ -1,4 +1,4 @@
-"""Interpret and execute (001): users, sessions, logs, the tools' mirror, the journal of tool calls (B016–B019, G19, G22)."""
+"""Interpret and execute (001): users, sessions, logs, tools, the journal of tool calls (B016–B019, G19, G22)."""
 
 from collections.abc import Sequence
 from importlib import import_module
