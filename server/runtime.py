@@ -20,6 +20,7 @@ from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
 from server import metrics
+from server.interpret.tool_mirror import ToolMirror
 from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
@@ -28,13 +29,17 @@ from server.runs.workflows import Workflows
 from tools.mcp import servers as tool_servers
 from tools.mcp.environment import hub_from
 from tools.mcp.hub import McpHub
+from tools.mcp.model import ToolHub
 
 _SYSTEM_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only."""
+    """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only.
+
+    `hub` holds the connections to the plugged-in servers; `tools` is what of them is switched on.
+    """
 
     settings: Settings
     database: Database
@@ -47,6 +52,7 @@ class Runtime:
     serde: SerializerProtocol
     engine: RunEngine
     hub: McpHub
+    tools: ToolHub
     clock: Clock
     ids: IdSource
 
@@ -103,6 +109,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             serde=serde,
             engine=engine,
             hub=hub,
+            tools=ToolMirror(hub, system.pool),
             clock=clock or SystemClock(),
             ids=ids,
         )
