@@ -8,12 +8,16 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from server.calls.summary_records import SummaryRecords
+from server.interpret import call_repository
+from server.interpret.records import CallJournal, SessionRecords
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
+from tools.mcp.policy import ToolPolicy
 
 DRAIN_SECONDS: Final = 10.0
 
@@ -23,8 +27,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
     def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
-        return {CallRecords: SummaryRecords(runtime.database, owner_id, settle)}
+        return {
+            CallRecords: SummaryRecords(runtime.database, owner_id, settle),
+            InterpretRecords: SessionRecords(runtime.database, owner_id, settle),
+            ToolJournal: CallJournal(runtime.database, owner_id, settle),
+        }
 
+    settings = runtime.settings
     worker_id = runtime.ids.uuid()
     parts = Parts(
         worker_id=worker_id,
@@ -36,6 +45,8 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         models=runtime.models,
         repositories=repositories,
         serde=runtime.serde,
+        tools=runtime.tools,
+        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         clock=runtime.clock,
         ids=runtime.ids,
     )
@@ -43,8 +54,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
-    settings = runtime.settings
-    retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
+    retention = Retention(
+        runtime.system.pool,
+        Limits.of(settings),
+        runtime.clock,
+        settings.retention_sweep_seconds,
+        {"tool_calls": call_repository.delete_before},
+    )
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()

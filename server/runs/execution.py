@@ -33,6 +33,8 @@ from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
 from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
+from tools.mcp.model import ToolHub
+from tools.mcp.policy import ToolPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,8 @@ class Parts:
     models: ChatModels
     repositories: Repositories
     serde: SerializerProtocol
+    tools: ToolHub
+    tool_policy: ToolPolicy
     clock: Clock
     ids: IdSource
     heads: HeadCache = field(default_factory=HeadCache)
@@ -178,6 +182,8 @@ class Execution:
         parts, claimed = self._parts, self.claimed
         bound = Resources(
             models=parts.models,
+            tools=parts.tools,
+            tool_policy=parts.tool_policy,
             clock=parts.clock,
             ids=parts.ids,
             repositories=parts.repositories(claimed.owner_id, writer.settle),
