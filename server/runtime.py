@@ -20,7 +20,7 @@ from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
 from server import metrics
-from server.interpret.tool_mirror import ToolMirror
+from server.interpret.tool_mirror import SwitchedOff, ToolMirror
 from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
@@ -74,14 +74,24 @@ def preflight(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
-    """Open the shared parts on a migrated database, and close them at the end. `url` is the owner's."""
+async def open_runtime(
+    settings: Settings, url: str, *, clock: Clock | None = None, tools: ToolHub | None = None
+) -> AsyncIterator[Runtime]:
+    """Open the shared parts on a migrated database, and close them at the end.
+
+    Args:
+        settings: the configuration.
+        url: the database owner's.
+        clock: the time; the machine's where none is given.
+        tools: in place of those of the servers that the settings name.
+    """
     ids = RandomIds()
     models = Models(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
-    hub = await asyncio.to_thread(hub_from, settings, observer=metrics.count_tool_call)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
+    switched_off = SwitchedOff(system.pool)
+    hub = await asyncio.to_thread(hub_from, settings, disabled=switched_off, observer=metrics.count_tool_call)
     jobs = JobQueue(database.pool)
     key = settings.checkpoint_key
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
@@ -109,7 +119,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             serde=serde,
             engine=engine,
             hub=hub,
-            tools=ToolMirror(hub, system.pool),
+            tools=ToolMirror(tools or hub, system.pool),
             clock=clock or SystemClock(),
             ids=ids,
         )

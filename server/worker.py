@@ -10,6 +10,7 @@ from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from server.calls.summary_records import SummaryRecords
+from server.interpret import call_repository
 from server.interpret.records import CallJournal, SessionRecords
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
@@ -26,15 +27,14 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
     def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
-        database = runtime.database
         return {
-            CallRecords: SummaryRecords(database, owner_id, settle),
-            InterpretRecords: SessionRecords(database, owner_id, settle),
-            ToolJournal: CallJournal(database, owner_id, settle),
+            CallRecords: SummaryRecords(runtime.database, owner_id, settle),
+            InterpretRecords: SessionRecords(runtime.database, owner_id, settle),
+            ToolJournal: CallJournal(runtime.database, owner_id, settle),
         }
 
-    worker_id = runtime.ids.uuid()
     settings = runtime.settings
+    worker_id = runtime.ids.uuid()
     parts = Parts(
         worker_id=worker_id,
         pool=runtime.database.pool,
@@ -43,19 +43,25 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         jobs=runtime.jobs,
         workflows=runtime.workflows,
         models=runtime.models,
-        tools=runtime.tools,
-        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         repositories=repositories,
         serde=runtime.serde,
+        tools=runtime.tools,
+        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         clock=runtime.clock,
         ids=runtime.ids,
     )
-    executor = Executor(parts, concurrency=settings.worker_concurrency)
+    executor = Executor(parts, concurrency=runtime.settings.worker_concurrency)
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
-    retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
-    worker = JobWorker(runtime.jobs, concurrency=settings.worker_concurrency)
+    retention = Retention(
+        runtime.system.pool,
+        Limits.of(settings),
+        runtime.clock,
+        settings.retention_sweep_seconds,
+        {"tool_calls": call_repository.delete_before},
+    )
+    worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()

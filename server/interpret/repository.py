@@ -57,8 +57,7 @@ async def _reopen(session: AsyncSession, user_id: UUID, session_id: str, status:
     found = await find_session(session, user_id, session_id, lock=True)
     if found is None:
         return None
-    # The column's CHECK says so.
-    opened = Opened(found.id, found.thread_id, cast(SessionStatus, found.status))
+    opened = Opened(found.id, found.thread_id, cast("SessionStatus", found.status))
     await _set_status(session, user_id, found.id, status)
     return opened
 
@@ -95,11 +94,13 @@ async def _set_status(session: AsyncSession, user_id: UUID, id_: UUID, status: S
 
 
 async def put_back(session: AsyncSession, user_id: UUID, opened: Opened, status: SessionStatus) -> None:
-    """Undo what `open_session` wrote, where nobody has written since."""
+    """Undo what `open_session` wrote on a session that was there, where nobody has written since."""
+    if opened.former is None:
+        return
     await session.execute(
         update(InterpretSession)
         .where(InterpretSession.id == opened.id, InterpretSession.user_id == user_id, InterpretSession.status == status)
-        .values(status=opened.former or "done")
+        .values(status=opened.former)
     )
 
 

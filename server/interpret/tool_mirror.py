@@ -10,67 +10,74 @@ import structlog
 
 from db.database import Pool
 from server.interpret import tool_repository
-from tools.mcp.model import Answers, InputNeeded, Tool, ToolHub, ToolResult, UnknownTool
+from tools.mcp.model import Answers, InputNeeded, Tool, ToolHub, ToolResult
 
 log = structlog.get_logger(__name__)
 
 # How long a switch may take to be seen.
-DISABLED_SECONDS: Final = 3.0
+_BELIEVED_SECONDS: Final = 3.0
+
+
+class SwitchedOff:
+    """The names of the tools that are not `enabled` in `interpret.tools`; what a hub asks for as its `disabled`.
+
+    Args:
+        pool: the system role's.
+        seconds: how long they are believed before they are read again.
+    """
+
+    def __init__(self, pool: Pool, *, seconds: float = _BELIEVED_SECONDS) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._lock = asyncio.Lock()
+        self._names: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    async def __call__(self) -> frozenset[str]:
+        """Return the names, read a moment ago at most; one reader at a time."""
+        if self._is_old():
+            async with self._lock:
+                if self._is_old():
+                    began = time.monotonic()
+                    async with self._pool.connection() as connection:
+                        self._names = await tool_repository.disabled(connection)
+                    self._read_at = began
+        return self._names
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read_at >= self._seconds
 
 
 class ToolMirror:
-    """A hub whose tools are written to `interpret.tools`, and which hides those that are not `enabled` there.
+    """A hub whose catalogue is written to `interpret.tools` whenever it has changed.
 
     Args:
         hub: the plugged-in servers.
         pool: the system role's: what servers offer is no user's to write.
-        seconds: how long the disabled tools' names are believed.
     """
 
-    def __init__(self, hub: ToolHub, pool: Pool, *, seconds: float = DISABLED_SECONDS) -> None:
+    def __init__(self, hub: ToolHub, pool: Pool) -> None:
         self._hub = hub
         self._pool = pool
-        self._seconds = seconds
         self._lock = asyncio.Lock()
         self._mirrored: tuple[Tool, ...] = ()
-        self._disabled: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
 
     async def tools(self) -> tuple[Tool, ...]:
-        """Return the enabled tools of all servers that can be reached."""
+        """Return the tools of all servers that can be reached."""
         found = await self._hub.tools()
         if found != self._mirrored:
             await self._mirror(found)
-        disabled = await self._switched_off()
-        return tuple(tool for tool in found if tool.name not in disabled) if disabled else found
+        return found
 
     async def find(self, name: str) -> Tool:
-        """Return a tool as it is now.
-
-        Raises:
-            UnknownTool: there is none of that name, or it is switched off.
-            ToolUnreachable: its server is known, and down.
-        """
-        await self._check(name)
+        """See `ToolHub.find`."""
         return await self._hub.find(name)
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, call_id: str, answers: Answers | None = None
     ) -> ToolResult | InputNeeded:
-        """Call a tool, as the hub does.
-
-        Raises:
-            UnknownTool: there is no such tool, or it is switched off.
-            InvalidArguments: the arguments do not fit its schema; nothing was sent.
-            ToolUnreachable: its server cannot be reached.
-            ToolTimedOut: no answer within the limit.
-        """
-        await self._check(name)
+        """See `ToolHub.call`."""
         return await self._hub.call(name, arguments, call_id=call_id, answers=answers)
-
-    async def _check(self, name: str) -> None:
-        if name in await self._switched_off():
-            raise UnknownTool
 
     async def _mirror(self, found: tuple[Tool, ...]) -> None:
         async with self._lock:
@@ -84,14 +91,3 @@ class ToolMirror:
                 log.warning("tools_not_mirrored", error=type(error).__name__)
                 return
             self._mirrored = found
-
-    async def _switched_off(self) -> frozenset[str]:
-        if time.monotonic() - self._read_at < self._seconds:
-            return self._disabled
-        async with self._lock:
-            if time.monotonic() - self._read_at >= self._seconds:
-                began = time.monotonic()
-                async with self._pool.connection() as connection:
-                    self._disabled = await tool_repository.disabled(connection)
-                self._read_at = began
-            return self._disabled
