@@ -26,7 +26,7 @@ studio: $(VENV)/.installed-dev ## Open the graphs in LangGraph Studio (developme
 	@touch .env
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_TRACING=false $(BIN)/langgraph dev --no-browser
 
-test: $(VENV)/.installed-dev ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
+test: $(VENV)/.installed-dev $(VENV)/.installed-tool-servers ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
 	$(BIN)/python -m pytest $(ARGS)
 
 FAULT_RUNS ?= 20
@@ -64,6 +64,11 @@ $(BIN)/python:
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes --no-deps -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the tests plug in, from npm; where the machine has no Node, a Python package brings one.
+$(VENV)/.installed-tool-servers: scripts/install_tool_servers.py $(wildcard tests/projects/tool_servers/package*.json) | $(VENV)/.installed-dev
+	$(BIN)/python scripts/install_tool_servers.py $(VENV)/tool-servers
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python

@@ -16,6 +16,7 @@ from tools.mcp.model import ToolResult
 from tools.mcp.servers import ServerConfig, parse
 
 SCRIPT: Final = ROOT / "tests" / "projects" / "tool_servers" / "faults.py"
+NPM: Final = ROOT / ".venv" / "tool-servers"
 # A busy machine takes its time to start Python.
 LIMITS: Final = Limits(call=20.0, patience=20.0)
 
@@ -28,11 +29,21 @@ class FaultServer:
         self.notes = directory / "notes"
         self.starts = directory / "starts"
         self.touched = directory / "touched"
+        self.refusing = directory / "refusing"
 
     def config(self, **options: Any) -> dict[str, Any]:
         environment = {"NOTES": str(self.notes), "STARTS": str(self.starts), "TOUCHED": str(self.touched)}
+        environment["REFUSING"] = str(self.refusing)
         environment |= options.pop("env", {})
         return {"command": sys.executable, "args": [str(SCRIPT)], "env": environment} | options
+
+    def refuse(self) -> None:
+        """From now on the program ends as soon as it is started."""
+        self.refusing.touch()
+
+    def welcome(self) -> None:
+        """From now on it starts as usual."""
+        self.refusing.unlink()
 
     def lines(self) -> list[str]:
         return self.notes.read_text(encoding="utf-8").splitlines() if self.notes.exists() else []
@@ -57,3 +68,10 @@ async def result_of(hub: McpHub, name: str, **arguments: Any) -> ToolResult:
     result = await hub.call(name, arguments, call_id="test")
     assert isinstance(result, ToolResult)
     return result
+
+
+def npm_server(package: str, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Describe a server from npm, which `make test` has installed."""
+    script = NPM / "node_modules" / "@modelcontextprotocol" / package / "dist" / "index.js"
+    assert script.exists(), "the tool servers are not installed: make .venv/.installed-tool-servers"
+    return {"command": str(NPM / "node"), "args": [str(script), *arguments], "env": dict(env or {})}

@@ -47,11 +47,7 @@ class Catalogue:
             UnknownTool: there is none of that name, or it is switched off.
             ToolUnreachable: its server is down, and could not be connected to.
         """
-        known = self._look_up(name)
-        if known is None:
-            await self._settle()
-            await self._first_connections()
-            known = self._look_up(name)
+        known = self._look_up(name) or await self._search(name)
         if known is None:
             raise UnknownTool
         await self._servers[known.server].refresh()
@@ -75,11 +71,15 @@ class Catalogue:
         if waiting:
             await asyncio.wait(waiting, timeout=max(tasks[task].awaited for task in waiting))
 
-    async def _first_connections(self) -> None:
-        """Wait for servers that nobody knows yet: a name that is not found may be theirs. Their own limit bounds it."""
-        first = {server.nudge() for server in self._servers.values() if server.never_tried} - {None}
-        if first:
-            await asyncio.wait({task for task in first if task is not None})
+    async def _search(self, name: str) -> Tool | None:
+        """Wait for servers that nobody knows yet, and for new lists: the name may be theirs. Their limits bound it."""
+        tasks = {task: server for server in self._servers.values() if (task := server.nudge()) is not None}
+        pending = {task for task, server in tasks.items() if server.never_tried or server.awaited > 0}
+        while pending:
+            _done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if (found := self._look_up(name)) is not None:
+                return found
+        return self._look_up(name)
 
     def _named(self) -> dict[str, Tool]:
         listings = tuple(server.listing for server in self._servers.values())

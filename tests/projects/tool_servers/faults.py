@@ -1,13 +1,25 @@
 """A tool server for faults: run as `python …/faults.py` it speaks stdio, with a port as its argument HTTP.
 
 It lives by what the environment says: NOTES (a file that calls append to), STARTS (a file that takes a line at each
-start), TOUCHED (a file that says whether a failure that happens once has happened), MODE (`mute`: it never answers).
+start), TOUCHED (a file that says whether a failure that happens once has happened), REFUSING (while there is such a
+file, it ends at once), MODE (`mute`: it reads and never answers; `deaf`: it does not even notice when it is to end).
 """
 
 import os
 import sys
 import time
 from pathlib import Path
+
+if "REFUSING" in os.environ and Path(os.environ["REFUSING"]).exists():
+    sys.exit(1)
+with Path(os.environ.get("STARTS", os.devnull)).open("a", encoding="utf-8") as starts:
+    starts.write(f"{os.getpid()}\n")
+match os.environ.get("MODE"):
+    case "mute":
+        sys.exit(not sys.stdin.read())
+    case "deaf":
+        time.sleep(600)
+
 from typing import Annotated
 
 import anyio
@@ -17,7 +29,6 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 NOTES = Path(os.environ.get("NOTES", os.devnull))
-STARTS = Path(os.environ.get("STARTS", os.devnull))
 TOUCHED = Path(os.environ.get("TOUCHED", os.devnull))
 READ_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True)
 CHANGING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False)
@@ -67,9 +78,9 @@ async def slow_append(seconds: float, text: str) -> str:
 
 
 @server.tool(annotations=READ_ONLY)
-def stand_still(seconds: float) -> str:
+async def stand_still(seconds: float) -> str:
     """Do nothing at all for a while, not even listen."""
-    time.sleep(seconds)
+    time.sleep(seconds)  # noqa: ASYNC251 - that is the fault
     return "awake"
 
 
@@ -178,9 +189,6 @@ def environment() -> list[str]:
 
 
 if __name__ == "__main__":
-    write(STARTS, str(os.getpid()))
-    if os.environ.get("MODE") == "mute":
-        time.sleep(600)
     if len(sys.argv) > 1:
         server.run("streamable-http", port=int(sys.argv[1]))
     else:

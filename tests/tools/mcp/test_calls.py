@@ -111,7 +111,7 @@ async def test_a_script_sees_nothing_of_our_environment(hub: McpHub) -> None:
     result = await result_of(hub, "environment")
     assert set(result.text.split()) <= {
         *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LC_CTYPE"),
-        *("NOTES", "STARTS", "TOUCHED"),
+        *("NOTES", "STARTS", "TOUCHED", "REFUSING"),
     }
 
 
