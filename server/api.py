@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
-from server.interpret.endpoints import confirm, execute, interpret, sessions, tools
+from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
@@ -18,6 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     records.router,
     agents.router,
     interpret.router,
+    me.router,
     execute.router,
     confirm.router,
     tools.router,

@@ -62,6 +62,12 @@ async def _reopen(session: AsyncSession, user_id: UUID, session_id: str, status:
     return opened
 
 
+async def read_user(session: AsyncSession, user_id: UUID) -> InterpretUser:
+    """Return a user's row, made where there is none (B035)."""
+    await _ensure_user(session, user_id)
+    return (await session.scalars(select(InterpretUser).where(InterpretUser.auth_user_id == user_id))).one()
+
+
 async def _ensure_user(session: AsyncSession, user_id: UUID) -> None:
     """Make the user's row under the phone that he logs in with, or under his id where there is none."""
     phone = await phone_user(session, user_id)

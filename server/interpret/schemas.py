@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
+from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
@@ -109,6 +110,19 @@ class Answer(BaseModel, Generic[T]):
 
     success: Literal[True] = True
     data: T
+
+
+class UserView(BaseModel):
+    """A user of this family (B016)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    userId: UUID = Field(validation_alias="auth_user_id")  # noqa: N815 - the seed's name
+    username: str
+    contacts: dict[str, Any] | None
+    wallets: dict[str, Any] | None
+    createdAt: Rendered = Field(validation_alias="created_at")  # noqa: N815 - the seed's style
 
 
 class ToolBody(BaseModel):

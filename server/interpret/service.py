@@ -18,6 +18,7 @@ from server.interpret.schemas import (
     Result,
     SessionView,
     ToolBody,
+    UserView,
 )
 from server.paging import Pagination
 from server.runs.model import Idempotency, RunResult, RunStatus
@@ -96,6 +97,12 @@ def offer_of(result: RunResult) -> OfferBody:
         # What runs unconfirmed has stopped all the same: a tool has changed, or asks for something.
         offer = next((one.offer for one in pending.all_of(result.interrupts.values())), offer)
     return OfferBody.model_validate(offer)
+
+
+async def read_user(runtime: Runtime, user_id: UUID) -> UserView:
+    """Return the caller's user of this family, made at his first request (B035)."""
+    async with runtime.database.transaction(user_id) as session:
+        return UserView.model_validate(await repository.read_user(session, user_id))
 
 
 async def list_tools(runtime: Runtime) -> list[ToolBody]:
