@@ -19,7 +19,7 @@ worker: $(VENV)/.installed ## Execute runs in a process of its own
 migrate: $(VENV)/.installed ## Bring the database to the current schema
 	@$(BIN)/colloquy migrate
 
-demo: $(VENV)/.installed ## Drive every workflow with the examples and show the answers
+demo: $(VENV)/.installed-dev $(VENV)/.installed-tool-servers ## Drive every workflow with the examples and show the answers
 	@$(BIN)/colloquy demo
 
 studio: $(VENV)/.installed-dev ## Open the graphs in LangGraph Studio (development only)

@@ -58,6 +58,8 @@ def asked(words: str, tools: list[Tool] | None = None) -> dict[str, Any]:
         ),
         ("记下一条笔记：周五交报表", "append_note", {"text": "周五交报表"}),
         ('Append a note "call the bank"', "append_note", {"text": "call the bank"}),
+        ("记一条笔记：把两份合同加起来算一下", "append_note", {"text": "把两份合同加起来算一下"}),
+        ("计算：8 和 9 相加", "add", {"a": 8, "b": 9}),
         ("列出所有笔记", "list_notes", {}),
         ("read the file /srv/data/readme.md", "read_file", {"path": "/srv/data/readme.md"}),
         ("看看 /srv/code 仓库的状态", "git_status", {"repo_path": "/srv/code"}),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from langchain_core.messages import BaseMessage
 
-from providers.offline.instructions.values import Found
+from providers.offline.instructions.values import Found, head_of
 from providers.offline.instructions.words import meanings, words_of_name, words_of_text
 
 _DATA: Final = re.compile(r"<(tools|instruction)>\n(.*?)\n</\1>", re.DOTALL)
@@ -22,6 +22,7 @@ _ALSO: Final = re.compile(
 )
 _ITS_RESULT: Final = re.compile(r"结果|答案|它|\b(?:result|answer|it|that)\b", re.IGNORECASE)
 _NAME_WEIGHT: Final = 3.0
+_WHOLE_NAME: Final = 1.5
 _LEAST: Final = 1.0
 
 
@@ -62,7 +63,8 @@ def plan_calls(messages: Sequence[BaseMessage]) -> str:
     tools = [_read(line) for line in data.get("tools", "").splitlines() if line.strip()]
     steps: list[_Step] = []
     for clause in _clauses(words):
-        tool = _meant(clause.text, tools)
+        # What follows a colon is mostly what the tool is given, not what is to be done.
+        tool = _meant(head_of(clause.text), tools) or _meant(clause.text, tools)
         if tool is None:
             return _clarify(_unknown(words, tools))
         steps.append(_filled(tool, clause, steps))
@@ -93,7 +95,8 @@ def _meant(text: str, tools: Sequence[_Tool]) -> _Tool | None:
         named = words_of_name(tool.name)
         by_name = sum(_NAME_WEIGHT / common[word] ** 0.5 for word in said & named)
         by_description = len(said & words_of_text(tool.description)) / 10
-        unsaid = len(named - said) / 4
+        # A name that is said whole counts, however many tools share its words.
+        unsaid = len(named - said) / 4 or -_WHOLE_NAME
         fits = 0.5 if not _filled(tool, _Clause(text, follows=False), []).missing else 0.0
         scored.append((by_name + by_description - unsaid + fits if by_name else 0.0, tool))
     best = max(scored, key=lambda pair: pair[0], default=(0.0, None))

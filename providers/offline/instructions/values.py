@@ -113,6 +113,11 @@ class Found:
         return said.group(1).strip(_EDGES) or None if said else None
 
 
+def head_of(text: str) -> str:
+    """Return a text without what it quotes and without what follows its colon."""
+    return _AFTER_COLON.sub("", _CLOCK.sub(" ", _QUOTED.sub(" ", text)))
+
+
 def _pop(values: list[str]) -> str | None:
     return values.pop(0) if values else None
 
