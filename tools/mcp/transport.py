@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
+import anyio.to_thread
 import httpx2
 from mcp import StdioServerParameters, stdio_client
 from mcp.client._transport import ReadStream, WriteStream
@@ -57,8 +58,10 @@ async def open_stdio(parameters: StdioServerParameters, name: str, ended: anyio.
 async def open_http(url: str, headers: dict[str, str], ended: anyio.Event) -> AsyncIterator[Streams]:
     """Speak streamable HTTP; there is no connection that could end, only requests that fail."""
     timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=_HTTP_READ_SECONDS)
+    # In a thread: it reads the certificates of whom to trust.
+    made = await anyio.to_thread.run_sync(lambda: _WatchedClient(headers=headers, timeout=timeout))
     async with (
-        _WatchedClient(headers=headers, timeout=timeout) as client,
+        made as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=_EVENT_LIMIT_BYTES) as (incoming, outgoing),
     ):
         yield _Incoming(incoming, ended), _Outgoing(outgoing)

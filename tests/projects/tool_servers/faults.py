@@ -2,7 +2,8 @@
 
 It lives by what the environment says: NOTES (a file that calls append to), STARTS (a file that takes a line at each
 start), TOUCHED (a file that says whether a failure that happens once has happened), REFUSING (while there is such a
-file, it ends at once), MODE (`mute`: it reads and never answers; `deaf`: it does not even notice when it is to end).
+file, it ends at once), SILENT (it does not tell that its tools have changed), MODE (`mute`: it reads and never
+answers; `deaf`: it does not even notice when it is to end).
 """
 
 import os
@@ -159,7 +160,8 @@ async def change_schema(context: Context) -> str:
     server.remove_tool("changing")
     server.add_tool(changing_after, name="changing", annotations=READ_ONLY)
     server.add_tool(add, name="added_later", annotations=READ_ONLY)
-    await context.notify_tools_changed()
+    if "SILENT" not in os.environ:
+        await context.notify_tools_changed()
     return "changed"
 
 
