@@ -7,6 +7,7 @@ answers; `deaf`: it does not even notice when it is to end).
 """
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -174,6 +175,19 @@ def changing(first: str) -> str:
 def changing_after(first: str, second: int) -> str:
     """Take two arguments."""
     return first * second
+
+
+@server.tool(annotations=READ_ONLY)
+def spawn() -> int:
+    """Start a process that outlives this one if it is let."""
+    return subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL).pid
+
+
+@server.tool(annotations=READ_ONLY)
+def print_in_the_wrong_place(text: str) -> str:
+    """Write a line between the messages."""
+    sys.stdout.buffer.raw.write(text.encode() + b"\n")
+    return "printed"
 
 
 @server.tool(annotations=READ_ONLY)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,24 @@ async def test_a_call_that_times_out_leaves_the_server_usable(server: FaultServe
                 await hub.call("slow_append", {"seconds": 30, "text": "slow"}, call_id="1")
             assert time.monotonic() - began < 5
             assert (await result_of(hub, "add", a=1, b=2)).text == "3"
+
+
+async def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
+    """A body that is no stream of events is bounded too."""
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b'"a":1,' * 100_000)
+                await writer.drain()
+
+    listener = await asyncio.start_server(pour, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener, plugged(replace(EAGER, retries=0, patience=10.0), far=at(port)) as hub:
+        assert await hub.tools() == ()
+        assert hub.health()[0].error == "MCPError"
 
 
 async def test_who_is_not_let_in_sent_nothing() -> None:
