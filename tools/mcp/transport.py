@@ -11,17 +11,17 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
+import anyio.to_thread
 import httpx2
-from mcp import StdioServerParameters, stdio_client
+from mcp import StdioServerParameters
 from mcp.client._transport import ReadStream, WriteStream
 from mcp.client.streamable_http import MCP_SESSION_ID, streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest
 
+from tools.mcp.child import MESSAGE_LIMIT_BYTES, TOO_LARGE, running
 from tools.mcp.stderr import logged_stderr
 
-# Of one server-sent event: what is above is an answer of no use, and must not fill the memory.
-_EVENT_LIMIT_BYTES: Final = 16 * 1024 * 1024
 _HTTP_CONNECT_SECONDS: Final = 10.0
 # A stream of events may be silent for long; calls have a limit of their own.
 _HTTP_READ_SECONDS: Final = 300.0
@@ -47,7 +47,7 @@ DELIVERY: ContextVar[Delivery | None] = ContextVar("mcp_delivery", default=None)
 @contextlib.asynccontextmanager
 async def open_stdio(parameters: StdioServerParameters, name: str, ended: anyio.Event) -> AsyncIterator[Streams]:
     """Start the server as a child process; it and its descendants are gone when the block is left."""
-    async with logged_stderr(name) as stderr, stdio_client(parameters, errlog=stderr) as (incoming, outgoing):
+    async with logged_stderr(name) as stderr, running(parameters, stderr) as (incoming, outgoing):
         # The child has its own copy: with ours closed, its end is seen.
         stderr.close()
         yield _Incoming(incoming, ended), _Outgoing(outgoing)
@@ -57,9 +57,11 @@ async def open_stdio(parameters: StdioServerParameters, name: str, ended: anyio.
 async def open_http(url: str, headers: dict[str, str], ended: anyio.Event) -> AsyncIterator[Streams]:
     """Speak streamable HTTP; there is no connection that could end, only requests that fail."""
     timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=_HTTP_READ_SECONDS)
+    # In a thread: it reads the certificates of whom to trust.
+    made = await anyio.to_thread.run_sync(lambda: _WatchedClient(headers=headers, timeout=timeout))
     async with (
-        _WatchedClient(headers=headers, timeout=timeout) as client,
-        streamable_http_client(url, http_client=client, max_sse_event_size=_EVENT_LIMIT_BYTES) as (incoming, outgoing),
+        made as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=MESSAGE_LIMIT_BYTES) as (incoming, outgoing),
     ):
         yield _Incoming(incoming, ended), _Outgoing(outgoing)
 
@@ -78,7 +80,33 @@ class _WatchedClient(httpx2.AsyncClient):
             raise
         if delivery is not None and request.method == "POST":
             _judge(delivery, response.status_code, in_session=MCP_SESSION_ID in request.headers)
+        if isinstance(response.stream, httpx2.AsyncByteStream) and not _is_events(response):
+            response.stream = _Bounded(response.stream)
         return response
+
+
+class _TooLarge(httpx2.StreamError):
+    """A body that is no stream of events and goes beyond the limit; the transport makes a protocol error of it."""
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        taken = 0
+        async for chunk in self._inner:
+            taken += len(chunk)
+            if taken > MESSAGE_LIMIT_BYTES:
+                raise _TooLarge(TOO_LARGE)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _is_events(response: httpx2.Response) -> bool:
+    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
 def _judge(delivery: Delivery, status: int, *, in_session: bool) -> None:

@@ -2,10 +2,12 @@
 
 It lives by what the environment says: NOTES (a file that calls append to), STARTS (a file that takes a line at each
 start), TOUCHED (a file that says whether a failure that happens once has happened), REFUSING (while there is such a
-file, it ends at once), MODE (`mute`: it reads and never answers; `deaf`: it does not even notice when it is to end).
+file, it ends at once), SILENT (it does not tell that its tools have changed), MODE (`mute`: it reads and never
+answers; `deaf`: it does not even notice when it is to end).
 """
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -159,7 +161,8 @@ async def change_schema(context: Context) -> str:
     server.remove_tool("changing")
     server.add_tool(changing_after, name="changing", annotations=READ_ONLY)
     server.add_tool(add, name="added_later", annotations=READ_ONLY)
-    await context.notify_tools_changed()
+    if "SILENT" not in os.environ:
+        await context.notify_tools_changed()
     return "changed"
 
 
@@ -172,6 +175,19 @@ def changing(first: str) -> str:
 def changing_after(first: str, second: int) -> str:
     """Take two arguments."""
     return first * second
+
+
+@server.tool(annotations=READ_ONLY)
+def spawn() -> int:
+    """Start a process that outlives this one if it is let."""
+    return subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL).pid
+
+
+@server.tool(annotations=READ_ONLY)
+def print_in_the_wrong_place(text: str) -> str:
+    """Write a line between the messages."""
+    sys.stdout.buffer.raw.write(text.encode() + b"\n")
+    return "printed"
 
 
 @server.tool(annotations=READ_ONLY)

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.kit.tool_servers import LIMITS, FaultServer, plugged, result_of
+from tools.mcp.child import MESSAGE_LIMIT_BYTES, TOO_LARGE
 from tools.mcp.hub import McpHub
 from tools.mcp.model import Answers, InputNeeded, InvalidArguments, ToolTimedOut, UnknownTool
 
@@ -70,6 +71,17 @@ async def test_a_flood_is_cut(hub: McpHub) -> None:
     assert result.truncated
     assert 200_000 < len(result.text.encode()) <= LIMITS.output_bytes
     assert set(result.text) == {"水"}
+
+
+async def test_an_answer_that_is_too_large_to_read_is_told_at_once(hub: McpHub, shared: FaultServer) -> None:
+    result = await result_of(hub, "flood", size=MESSAGE_LIMIT_BYTES + 1)
+    assert (result.is_error, result.text) == (True, TOO_LARGE)
+    assert (await result_of(hub, "add", a=1, b=1)).text == "2"
+    assert len(shared.pids()) == 1
+
+
+async def test_lines_that_are_no_messages_disturb_nobody(hub: McpHub) -> None:
+    assert (await result_of(hub, "print_in_the_wrong_place", text="Starting up...")).text == "printed"
 
 
 async def test_a_large_picture_becomes_a_note_and_a_small_one_stays(hub: McpHub) -> None:
