@@ -17,6 +17,7 @@ from core.ids import IdSource, RandomIds
 from core.roles import Role
 from core.settings import Settings
 from providers.models import Models
+from tools.mcp.environment import EnvironmentHub
 from tools.mcp.model import ToolHub
 from tools.mcp.none import NoServers
 from tools.mcp.policy import ToolPolicy
@@ -84,4 +85,6 @@ def bind(bound: Resources) -> Iterator[None]:
 @cache
 def _from_environment() -> Resources:
     # `langgraph dev` reads `.env` itself (langgraph.json, key `env`); reading it here would block its loop.
-    return Resources(models=Models(Settings.load(dotenv=None)))
+    settings = Settings.load(dotenv=None)
+    policy = ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed)
+    return Resources(models=Models(settings), tools=EnvironmentHub(settings), tool_policy=policy)
