@@ -30,6 +30,8 @@ def clean(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of JSON
 
 def text(value: str) -> str:
     """Return the text without NUL characters and halves of surrogate pairs, which are no UTF-8."""
+    if value.isascii():
+        return value.replace("\x00", "")
     return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ContentBlock
 
 from tools.mcp.clean import clean, cut
 from tools.mcp.model import ToolResult
@@ -24,7 +24,7 @@ def render(result: CallToolResult, *, limit: int = OUTPUT_LIMIT_BYTES) -> ToolRe
     truncated = False
     content: list[Mapping[str, Any]] = []
     for block in result.content:
-        plain = clean(block.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"meta"}))
+        plain = clean(_plain(block, limit))
         kept, whole = _fit(plain, left, limit // _MEDIA_SHARE)
         truncated = truncated or not whole
         if kept is None:
@@ -42,6 +42,16 @@ def render(result: CallToolResult, *, limit: int = OUTPUT_LIMIT_BYTES) -> ToolRe
 def failure(sentence: str) -> ToolResult:
     """Return a result that says why there is none: the server refused the call, or its answer cannot be used."""
     return ToolResult(content=({"type": "text", "text": cut(str(clean(sentence)), OUTPUT_LIMIT_BYTES)},), is_error=True)
+
+
+def _plain(block: ContentBlock, limit: int) -> dict[str, Any]:
+    """Return a block as JSON; of a text that cannot fit, not much more than could."""
+    plain: dict[str, Any] = block.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"meta"})
+    holder = plain.get("resource") or plain
+    if isinstance(holder.get("text"), str):
+        # A character takes a byte or more: one too many is enough to tell that something was cut.
+        holder["text"] = holder["text"][: limit + 1]
+    return plain
 
 
 def _fit(block: dict[str, Any], left: int, media_limit: int) -> tuple[dict[str, Any] | None, bool]:
