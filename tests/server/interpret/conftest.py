@@ -91,7 +91,9 @@ class Person:
         params = {"a": 2, "b": 3} if params is None else params
         return await self._post("execute", session, headers, action=action, params=params)
 
-    async def confirm(self, session: str = "s1", headers: Mapping[str, str] | None = None, **body: Any) -> httpx.Response:
+    async def confirm(
+        self, session: str = "s1", headers: Mapping[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
         return await self._post("confirm", session, headers or {}, **body)
 
     async def session(self, session: str = "s1") -> dict[str, Any]:
