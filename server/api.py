@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from server import health, monitoring
 from server.auth import endpoints as auth
-from server.calls.endpoints import agents, record_statistics, records
+from server.calls.endpoints import agents, record_statistics, records, rules
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
@@ -18,6 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     # Before the records, whose `/{record_id}` its path fits (C026).
     record_statistics.router,
     records.router,
+    rules.router,
     agents.router,
     interpret.router,
     me.router,

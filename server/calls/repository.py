@@ -25,6 +25,11 @@ def _usable_by(user_id: UUID) -> ColumnElement[bool]:
     return or_(Agent.user_id == user_id, Agent.user_id.is_(None))
 
 
+async def may_use_agent(session: AsyncSession, user_id: UUID, agent_id: UUID) -> bool:
+    """Tell whether there is such an agent for the user: one's own, or a shared one (G23)."""
+    return await session.scalar(select(Agent.id).where(Agent.id == agent_id, _usable_by(user_id))) is not None
+
+
 async def insert_call(
     session: AsyncSession, user_id: UUID, agent_id: UUID, values: dict[str, Any]
 ) -> CallRecord | None:
