@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from server import health, monitoring
 from server.auth import endpoints as auth
-from server.calls.endpoints import agents, record_statistics, records, rules
+from server.calls.endpoints import agents, aliyun, record_statistics, records, rules
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
@@ -20,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     records.router,
     rules.router,
     agents.router,
+    aliyun.router,
     interpret.router,
     me.router,
     execute.router,

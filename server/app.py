@@ -18,6 +18,7 @@ from server.api import ROUTERS
 from server.auth.identity import open_identity
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.calls.aliyun import open_aliyun
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
@@ -69,6 +70,7 @@ def create_app(
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
+            app.state.aliyun = await stack.enter_async_context(open_aliyun(runtime))
             await promote(runtime.system, settings.admin_phones)
             yield
 

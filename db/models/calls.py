@@ -108,7 +108,8 @@ class AliyunConfig(Base):
     """A user's access to Alibaba's speech services (C027), and the token that was got with it (C036).
 
     `access_key_secret` and `token` are encrypted (C028, X032). One row a user is active (W17). `fetch_id` is the
-    process that asks for a token now, until `fetch_until` at most; `fetches` counts those that have ended.
+    one that asks for a token now, until `fetch_until` at most; `fetches` counts those that have ended, `fetch_failure`
+    says how the last one failed.
     """
 
     __tablename__ = "aliyun_configs"
@@ -131,5 +132,5 @@ class AliyunConfig(Base):
     token_expires_at: Mapped[datetime | None]
     fetch_id: Mapped[UUID | None]
     fetch_until: Mapped[datetime | None]
-    fetch_failed_at: Mapped[datetime | None]
+    fetch_failure: Mapped[str | None] = mapped_column(Text)
     fetches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -44,7 +44,7 @@ CREATE TABLE public.aliyun_configs (
   token_expires_at TIMESTAMP WITH TIME ZONE,
   fetch_id UUID,
   fetch_until TIMESTAMP WITH TIME ZONE,
-  fetch_failed_at TIMESTAMP WITH TIME ZONE,
+  fetch_failure TEXT,
   fetches BIGINT NOT NULL DEFAULT 0,
   CONSTRAINT aliyun_configs_token_whole CHECK (
     (token IS NULL) = (token_expires_at IS NULL) AND (token IS NULL) = (token_issued_at IS NULL))
