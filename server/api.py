@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
+from server.chat.endpoints import chat, documents, sessions
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
@@ -16,6 +17,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     records.router,
     agents.router,
+    chat.router,
+    sessions.router,
+    documents.router,
     system.router,
     assistants.router,
     thread_state.router,

@@ -8,7 +8,10 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
+from server.chat.records import SessionDocuments, SessionRecords
+from server.chat.retention import ChatRetention
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
@@ -23,7 +26,12 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
     def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
-        return {CallRecords: SummaryRecords(runtime.database, owner_id, settle)}
+        database, clock, ids = runtime.database, runtime.clock, runtime.ids
+        return {
+            CallRecords: SummaryRecords(database, owner_id, settle),
+            ChatRecords: SessionRecords(database, owner_id, settle, clock, ids),
+            Documents: SessionDocuments(database, owner_id),
+        }
 
     worker_id = runtime.ids.uuid()
     parts = Parts(
@@ -45,10 +53,12 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
     settings = runtime.settings
     retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
+    chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()
+    chat_retention.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
@@ -56,6 +66,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     finally:
         runtime.engine.executor = None
         await retention.stop()
+        await chat_retention.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()

@@ -1,4 +1,4 @@
-"""Deep chat (seed 003), schema `chat`: users by the frontend's name, sessions, what was said, documents (D006, G36–G39)."""
+"""Deep chat (seed 003), schema `chat`: users by the frontend's name, sessions, messages, documents (D006, G36–G39)."""
 
 from datetime import datetime
 from typing import Any
@@ -39,7 +39,7 @@ class FrontendUser(Base):
 
 
 class ChatSession(Base):
-    """One conversation: its thread (G38), its memory (G36), how long it lives (G37), whether it is being answered (G42).
+    """One conversation: its thread (G38), memory (G36) and time to live (G37), and whether it is being answered (G42).
 
     `leased_until` is in the database's own time: a process that answers renews it, one that died lets it pass.
     """

@@ -17,7 +17,9 @@ _SKIP: Final = (
 )
 # Politeness and particles around the word; a message that says more than this is a message, not a decision.
 _BEFORE: Final = r"(?:(?:那|那就|麻烦|请|帮我|请你|请帮我|再)\s?){0,3}"
-_AFTER: Final = r"(?:一下|一次|一版|吧|的|了|啊|呀|哦|啦|呢|它|这(?:个|份|稿)|谢谢|多谢|thanks|thank you|please|it|\s){0,4}"
+_AFTER: Final = (
+    r"(?:一下|一次|一版|吧|的|了|啊|呀|哦|啦|呢|它|这(?:个|份|稿)|谢谢|多谢|thanks|thank you|please|it|\s){0,4}"
+)
 _WORDS: Final[tuple[tuple[Decision, re.Pattern[str]], ...]] = (
     ("skip", re.compile(f"{_BEFORE}(?:{_SKIP}){_AFTER}")),
     ("revise", re.compile(f"{_BEFORE}(?:{_REVISE}){{1,2}}{_AFTER}")),

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 
 from docx import Document
 from pypdf import PdfWriter
@@ -99,8 +100,6 @@ def entity_bomb() -> bytes:
 
 def pdf_bomb(megabytes: int = 400) -> bytes:
     """A small PDF whose one page unpacks to that many megabytes."""
-    import zlib
-
     writer = PdfWriter()
     page = writer.add_blank_page(10, 10)
     stream = DecodedStreamObject()

@@ -1,4 +1,4 @@
-"""Cutting a text into pieces that can be found and quoted: at borders of paragraphs and sentences, overlapping a little."""
+"""Cutting a text into pieces that can be found and quoted, at borders of paragraphs and sentences, overlapping."""
 
 import re
 from typing import Final

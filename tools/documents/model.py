@@ -19,7 +19,7 @@ MOST_ENTRIES: Final = 2_000
 
 @dataclass(frozen=True)
 class Parsed:
-    """A document's text, with line breaks as `\\n`."""
+    """A document's kind and its text."""
 
     kind: Kind
     text: str

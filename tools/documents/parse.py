@@ -1,4 +1,4 @@
-"""Reading a document off the event loop: in a process of its own, which knows no secret and is killed when it is slow."""
+"""Reading a document off the event loop: in a process of its own, without secrets, which is killed when it is slow."""
 
 import asyncio
 import json

@@ -1,5 +1,7 @@
 """Chunks and terms: nothing gets lost, positions count from 1, Chinese and English are found."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ class TestChunks:
         text = "".join(f"第{number}句说的是编号为{number}的事情。" for number in range(200))
         found = chunks(text)
         assert len(found) > 3
-        for piece, following in zip(found, found[1:], strict=False):
+        for piece, following in pairwise(found):
             assert len(piece) <= SIZE
             assert piece.endswith("。")
             shared = next(size for size in range(OVERLAP, 0, -1) if piece.endswith(following[:size]))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -23,7 +24,9 @@ class TestKinds:
         assert parsed.text == "降噪耳机\n续航三十二小时，支持快充。"
 
     def test_word(self) -> None:
-        parsed = extract("a.docx", documents.docx("降噪耳机", "续航三十二小时", table=[["型号", "价格"], ["A1", "399"]]))
+        parsed = extract(
+            "a.docx", documents.docx("降噪耳机", "续航三十二小时", table=[["型号", "价格"], ["A1", "399"]])
+        )
         assert (parsed.kind, parsed.text) == ("docx", "降噪耳机\n\n续航三十二小时\n\n型号；价格\n\nA1；399")
 
     def test_pdf(self) -> None:
@@ -106,8 +109,8 @@ class TestHostile:
             ("a.pdf", documents.pdf_bomb, {"too_large", "broken", "empty"}),
         ],
     )
-    async def test_bombs(self, name: str, make: object, reasons: set[str]) -> None:
-        content = await asyncio.to_thread(make)  # type: ignore[arg-type]
+    async def test_bombs(self, name: str, make: Callable[[], bytes], reasons: set[str]) -> None:
+        content = await asyncio.to_thread(make)
         assert len(content) < 2 * 1024 * 1024
         started = time.monotonic()
         with pytest.raises(DocumentRefused) as refusal:
