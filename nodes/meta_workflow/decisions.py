@@ -16,13 +16,13 @@ _SKIP: Final = (
     "skip|reject|ignore|no|nope|n|no thanks|no need|leave it|keep it|as is"
 )
 # Politeness and particles around the word; a message that says more than this is a message, not a decision.
-_BEFORE: Final = r"(?:(?:那|那就|麻烦|请|帮我|请你|请帮我|再)\s?){0,3}"
+_BEFORE: Final = r"(?:(?:那|那就|就|麻烦|请|帮我|请你|再|好的?|嗯+|谢谢|ok)\s?){0,3}"
 _AFTER: Final = (
     r"(?:一下|一次|一版|吧|的|了|啊|呀|哦|啦|呢|它|这(?:个|份|稿)|谢谢|多谢|thanks|thank you|please|it|\s){0,4}"
 )
 _WORDS: Final[tuple[tuple[Decision, re.Pattern[str]], ...]] = (
-    ("skip", re.compile(f"{_BEFORE}(?:{_SKIP}){_AFTER}")),
-    ("revise", re.compile(f"{_BEFORE}(?:{_REVISE}){{1,2}}{_AFTER}")),
+    ("skip", re.compile(rf"{_BEFORE}(?:(?:{_SKIP})(?:了|的)?\s?){{1,2}}{_AFTER}")),
+    ("revise", re.compile(rf"{_BEFORE}(?:(?:{_REVISE})的?\s?){{1,2}}{_AFTER}")),
 )
 _TYPES: Final[dict[str, Decision]] = {"approve": "revise", "accept": "revise", "reject": "skip", "ignore": "skip"}
 _PUNCTUATION: Final = re.compile(r"[\s,，.。!！、~～;；:：'\"“”‘’「」()（）]+")
