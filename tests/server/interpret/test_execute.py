@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.graphs.interpret_setting import act, step
 from tests.kit.app import Service
 from tests.kit.model_server import ModelServer
 from tests.server.interpret.conftest import (
@@ -17,7 +18,6 @@ from tests.server.interpret.conftest import (
     rows,
     thread_of,
 )
-from tests.graphs.interpret_setting import act, step
 
 PATH = f"{API}/execute"
 NOTHING = (409, "EXEC_FAIL", "没有待确认的操作")
