@@ -45,7 +45,7 @@ class Attempts:
         self._catalogue = catalogue
         self._servers = servers
         self._name = name
-        self._arguments = arguments
+        self._arguments = dict(arguments)
         self._call_id = call_id
         self._answers = answers
         self._output_limit = output_limit

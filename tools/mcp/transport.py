@@ -23,8 +23,6 @@ from tools.mcp.child import MESSAGE_LIMIT_BYTES, TOO_LARGE, running
 from tools.mcp.stderr import logged_stderr
 
 _HTTP_CONNECT_SECONDS: Final = 10.0
-# A stream of events may be silent for long; calls have a limit of their own.
-_HTTP_READ_SECONDS: Final = 300.0
 _GATEWAY_ERRORS: Final = 500
 _REFUSED: Final = frozenset({401, 403, 407, 429})
 _NOT_FOUND: Final = 404
@@ -54,9 +52,12 @@ async def open_stdio(parameters: StdioServerParameters, name: str, ended: anyio.
 
 
 @contextlib.asynccontextmanager
-async def open_http(url: str, headers: dict[str, str], ended: anyio.Event) -> AsyncIterator[Streams]:
-    """Speak streamable HTTP; there is no connection that could end, only requests that fail."""
-    timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=_HTTP_READ_SECONDS)
+async def open_http(url: str, headers: dict[str, str], ended: anyio.Event, *, silence: float) -> AsyncIterator[Streams]:
+    """Speak streamable HTTP; there is no connection that could end, only requests that fail.
+
+    A response that says nothing for `silence` seconds counts as broken.
+    """
+    timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=silence)
     # In a thread: it reads the certificates of whom to trust.
     made = await anyio.to_thread.run_sync(lambda: _WatchedClient(headers=headers, timeout=timeout))
     async with (
