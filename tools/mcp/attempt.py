@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from mcp.types import ElicitRequest, InputRequiredResult
+from mcp.types import ElicitRequest, ElicitResult, InputRequiredResult, InputResponses
 from pydantic import ValidationError
 
 from tools.mcp import results
 from tools.mcp.arguments import problems
 from tools.mcp.catalogue import Catalogue
 from tools.mcp.clean import clean
+from tools.mcp.connection import Request
 from tools.mcp.model import (
     Answers,
     InputNeeded,
@@ -47,7 +48,8 @@ class Attempts:
         self._name = name
         self._arguments = dict(arguments)
         self._call_id = call_id
-        self._answers = answers
+        self._responses = _responses(answers)
+        self._state = answers.state if answers else None
         self._output_limit = output_limit
         self.tool: Tool | None = None
         self.sent = False
@@ -63,7 +65,13 @@ class Attempts:
             raise InvalidArguments(found)
         try:
             answer = await self._servers[tool.server].call(
-                tool.own_name, self._arguments, call_id=self._call_id, answers=self._answers
+                Request(
+                    tool=tool.own_name,
+                    arguments=self._arguments,
+                    call_id=self._call_id,
+                    responses=self._responses,
+                    state=self._state,
+                )
             )
         except Refused as error:
             return results.failure(str(error))
@@ -92,6 +100,15 @@ class Attempts:
     def _is_open(self) -> bool:
         known = self._catalogue.server_of(self._name)
         return known is not None and self._servers[known].breaker.state == "open"
+
+
+def _responses(answers: Answers | None) -> InputResponses | None:
+    if answers is None:
+        return None
+    try:
+        return {key: ElicitResult.model_validate(value) for key, value in answers.responses.items()}
+    except ValidationError:
+        raise InvalidArguments(("answers: each has an action (accept, decline, cancel) and simple content",)) from None
 
 
 def _input_needed(answer: InputRequiredResult) -> ToolResult | InputNeeded:
