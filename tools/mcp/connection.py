@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import anyio
@@ -26,7 +26,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from core.tasks import wait_at_most
 from tools.mcp.configuration import ServerConfig, StdioConfig
-from tools.mcp.model import Answers
 from tools.mcp.transport import Streams, open_http, open_stdio
 
 log = structlog.get_logger(__name__)
@@ -39,6 +38,17 @@ _LISTEN_AGAIN_SECONDS: Final = 5.0
 # A stream of changes may say nothing for long; and a call's own limit must be the shorter one.
 _HTTP_SILENCE_SECONDS: Final = 300.0
 _MARGIN_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call of a tool, by its own name; `responses` and `state` answer what it had asked."""
+
+    tool: str
+    arguments: dict[str, Any]
+    call_id: str
+    responses: InputResponses | None = None
+    state: str | None = None
 
 
 class ConnectFailed(Exception):
@@ -130,27 +140,22 @@ class Connection:
                     break
         return tools[:_MOST_TOOLS]
 
-    async def call(
-        self, name: str, arguments: Mapping[str, Any], *, call_id: str, answers: Answers | None, limit: float
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool by its own name.
+    async def call(self, request: Request, *, limit: float) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
 
         Raises:
             MCPError: the time is over, the connection broke, or the server refused the request.
         """
-        responses: InputResponses | None = None
-        if answers is not None:
-            responses = {key: ElicitResult.model_validate(value) for key, value in answers.responses.items()}
         self._calls += 1
         self._idle.clear()
         try:
             return await self._session.session.call_tool(
-                name,
-                dict(arguments),
+                request.tool,
+                request.arguments,
                 read_timeout_seconds=limit,
-                input_responses=responses,
-                request_state=answers.state if answers else None,
-                meta=cast("RequestParamsMeta", {CALL_ID_KEY: call_id}),
+                input_responses=request.responses,
+                request_state=request.state,
+                meta=cast("RequestParamsMeta", {CALL_ID_KEY: request.call_id}),
                 allow_input_required=True,
             )
         finally:

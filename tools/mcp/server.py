@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from mcp import MCPError
@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from tools.mcp.breaker import CircuitBreaker
 from tools.mcp.configuration import ServerConfig, StdioConfig
-from tools.mcp.connection import ConnectFailed, Connection
+from tools.mcp.connection import ConnectFailed, Connection, Request
 from tools.mcp.limits import Limits
 from tools.mcp.listing import Listing, listing_of
-from tools.mcp.model import Answers, ServerHealth, ToolTimedOut, ToolUnreachable
+from tools.mcp.model import ServerHealth, ToolTimedOut, ToolUnreachable
 from tools.mcp.transport import DELIVERY, Delivery
 
 log = structlog.get_logger(__name__)
@@ -96,9 +96,7 @@ class PluggedServer:
         """Whether its first connection is still being made, so that nobody can know its tools."""
         return self.listing is None and self._failed_at is None and not self._closed
 
-    async def call(
-        self, own_name: str, arguments: Mapping[str, Any], *, call_id: str, answers: Answers | None
-    ) -> CallToolResult | InputRequiredResult:
+    async def call(self, request: Request) -> CallToolResult | InputRequiredResult:
         """Send one request.
 
         Raises:
@@ -114,9 +112,7 @@ class PluggedServer:
             token = DELIVERY.set(delivery)
             try:
                 async with asyncio.timeout(self.limit + _GRACE_SECONDS):
-                    result = await connection.call(
-                        own_name, arguments, call_id=call_id, answers=answers, limit=self.limit
-                    )
+                    result = await connection.call(request, limit=self.limit)
             except (MCPError, ConnectFailed, TimeoutError) as error:
                 raise self._explain(error, connection, delivery) from None
             finally:

@@ -24,7 +24,16 @@ async def test_all_pages_are_read_and_what_is_out_of_bounds_is_left_out() -> Non
     async with plugged(paged=PAGED) as hub:
         assert await names(hub) == ["one", "three", "two"]
         assert len((await hub.find("one")).description) == 4096
+        # It says twice that it wants to be called again, and asks nobody anything.
         assert (await result_of(hub, "three")).text == "three"
+
+
+async def test_an_answer_that_breaks_its_own_schema_is_an_error() -> None:
+    async with plugged(paged=PAGED) as hub:
+        result = await result_of(hub, "two")
+        assert result.is_error
+        assert "may have done its work" in result.text
+        assert (await result_of(hub, "one")).text == "one"
 
 
 async def test_a_list_without_an_end_is_cut_off() -> None:
