@@ -30,7 +30,7 @@ def at(port: int, **options: Any) -> dict[str, Any]:
 
 async def until_up(hub: Any) -> None:
     async with asyncio.timeout(20):
-        while not await hub.tools():  # noqa: ASYNC110 - another process has no event of ours
+        while not await hub.tools():
             await asyncio.sleep(0.05)
 
 
