@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from core.tasks import end
 from db.database import acting_for
 from nodes.common.resources import Resources, bind
 from nodes.meta_workflow.quick import reply
+from nodes.meta_workflow.state import Memory, PastTurn
 from providers.usage import Usage, UsageCollector
 from server.chat.errors import SessionExpired, key_reused, no_pending_decision, session_busy
 from server.chat.live import Live
@@ -271,12 +272,14 @@ class Answers:
 
 async def _reply(live: Live) -> str:
     turn = live.turn
+    # Plain JSON, as the workflow itself has written it.
+    memory, past = cast(Memory, turn.session.memory), cast(list[PastTurn], turn.past)
     if not turn.streams:
-        return await reply(turn.message, turn.session.memory, turn.past)
+        return await reply(turn.message, memory, past)
     return await reply(
         turn.message,
-        turn.session.memory,
-        turn.past,
+        memory,
+        past,
         on_text=lambda text: live.tell("delta", {"text": text}),
         on_restart=lambda: live.tell("reset", {}),
     )

@@ -101,7 +101,7 @@ def decide(state: State) -> dict[str, Any]:
 
 
 async def compilation(state: State) -> dict[str, Any]:
-    await _save({**state, "status": "done"})  # type: ignore[typeddict-item]
+    await _save({**state, "status": "done"})
     return {"status": "done"}
 
 
