@@ -167,8 +167,9 @@ class TestSearch:
         assert await found(service, person, "' | !x & \\ :*") == []
         assert len(await found(service, person, "耳机", limit=2)) == 2
 
-    async def test_the_outline(self, service: Service, person: Person) -> None:
+    async def test_the_outline(self, service: Service, person: Person, clock: SetClock) -> None:
         await person.upload("甲.txt", ("甲" * 1000).encode())
+        clock.move(seconds=1)
         await person.upload("乙.txt", "乙".encode())
         async with service.runtime.system.pool.connection() as connection:
             cursor = await connection.execute("SELECT owner_id FROM chat.sessions")
