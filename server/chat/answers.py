@@ -19,9 +19,8 @@ from nodes.meta_workflow.state import Memory, PastTurn
 from providers.usage import Usage, UsageCollector
 from server.chat.errors import SessionExpired, key_reused, no_pending_decision, session_busy
 from server.chat.live import Live
-from server.chat.repository import messages, sessions
+from server.chat.repository import messages, quick, sessions
 from server.chat.repository.messages import StoredTurn
-from server.chat.repository.usage import insert_usage
 from server.chat.schemas import Answer, ChatAnswer, DeepAnswer, deep_answer
 from server.chat.turns import Asked, Turn, Turns
 from server.metrics import count_model_calls
@@ -82,7 +81,7 @@ class Answers:
         try:
             if turn.work == "follow":
                 return await self._follow(live)
-            async with self._leased(turn):
+            async with self._renewed(turn):
                 return await (self._deeply(live) if turn.is_deep else self._quickly(live))
         except ModelFailed as error:
             # 003 answers 500 where a model fails (D035, G67).
@@ -98,15 +97,17 @@ class Answers:
             del self._live[live.turn.id]
 
     @asynccontextmanager
-    async def _leased(self, turn: Turn) -> AsyncIterator[None]:
+    async def _renewed(self, turn: Turn) -> AsyncIterator[None]:
         """Keep the session for the turn, however long it takes."""
         renewing = asyncio.create_task(self._renew(turn), name="lease")
         try:
             yield
         finally:
             await end(renewing)
-            async with acting_for(self._runtime.database.pool, turn.session.owner_id) as connection:
-                await sessions.release(connection, turn.session.id, turn.id)
+
+    async def _release(self, turn: Turn) -> None:
+        async with acting_for(self._runtime.database.pool, turn.session.owner_id) as connection:
+            await sessions.release(connection, turn.session.id, turn.id)
 
     async def _renew(self, turn: Turn) -> None:
         while True:
@@ -127,10 +128,10 @@ class Answers:
                 asking = asyncio.create_task(_reply(live), context=context)
                 async with asyncio.timeout(runtime.settings.deep_timeout_seconds):
                     text = await asking
-        except TimeoutError:
-            raise TimedOut("请求处理超时，请稍后重试") from None
-        except BaseException:
+        except BaseException as error:
             await self._keep(turn, None, collector.drain())
+            if isinstance(error, TimeoutError):
+                raise TimedOut("请求处理超时，请稍后重试") from None
             raise
         if live.turn.streams and live.text_told() != text:
             live.tell("reset", {})
@@ -140,18 +141,18 @@ class Answers:
 
     async def _keep(self, turn: Turn, text: str | None, calls: list[Usage]) -> None:
         count_model_calls(calls)
-        session = turn.session
-        async with acting_for(self._runtime.database.pool, session.owner_id) as connection:
-            await insert_usage(connection, session.owner_id, calls)
-            if text is None:
-                return
-            if await sessions.find(connection, session.id, session.owner_id, lock=True) is None:
-                raise SessionExpired
-            now = self._runtime.clock.now()
-            await messages.insert_answer(connection, session, turn.id, mode="chat", content=text, answer=None, at=now)
+        now = self._runtime.clock.now()
+        if not await quick.keep(self._runtime.database.pool, turn.session, turn.id, text, calls, now):
+            raise SessionExpired
 
     async def _deeply(self, live: Live) -> DeepAnswer:
         """Run the workflow on the session's thread, within the budget (G41)."""
+        try:
+            return await self._run(live)
+        finally:
+            await self._release(live.turn)
+
+    async def _run(self, live: Live) -> DeepAnswer:
         turn = live.turn
         deadline = time.monotonic() + self._runtime.settings.deep_timeout_seconds
         if turn.work == "leave_draft":

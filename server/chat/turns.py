@@ -8,8 +8,8 @@ from uuid import UUID
 from db.database import acting_for
 from nodes.meta_workflow.decisions import Decision, decision_of
 from server.chat.access import Caller
-from server.chat.errors import key_reused, no_pending_decision, nothing_to_stream, session_busy
-from server.chat.repository import messages, sessions
+from server.chat.errors import SessionExpired, key_reused, no_pending_decision, nothing_to_stream, session_busy
+from server.chat.repository import messages, quick, sessions
 from server.chat.repository.messages import StoredTurn
 from server.chat.repository.sessions import Connection, Session, ThreadStanding
 from server.chat.schemas import Mode
@@ -42,6 +42,11 @@ class Asked:
     idempotency: Idempotency | None = None
     takes_up: bool = False
     streams: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a quick message that was not sent before, as far as the request says."""
+        return self.mode == "chat" and not (self.decision or self.idempotency or self.takes_up)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +94,43 @@ class Turns:
         if not asked.session_id:
             return await self._in_new_session(asked)
         session_id = parsed(asked.session_id)
+        if asked.is_plain and (turn := await self._asked_quickly(asked, session_id)):
+            return turn
         owner_id = await asked.caller.owner_of(pool, session_id, asked.user_id)
         async with self._manager.held(owner_id, session_id) as (connection, session):
             if known := await self._repeated(connection, asked, session):
                 return known
             return await self._accepted(connection, asked, session)
+
+    async def _asked_quickly(self, asked: Asked, session_id: UUID) -> Turn | None:
+        """Accept a plain quick message in one statement; None where more has to be looked at."""
+        turn_id = self._runtime.ids.uuid()
+        question = await quick.ask(
+            self._runtime.database.pool,
+            session_id=session_id,
+            principal_id=asked.caller.principal_id,
+            user_id=asked.user_id,
+            turn_id=turn_id,
+            message=asked.message,
+            past_turns=REMEMBERED_TURNS,
+            at=self._runtime.clock.now(),
+        )
+        match question.outcome:
+            case "expired":
+                raise SessionExpired
+            case "busy":
+                raise session_busy()
+        if question.session is None:
+            return None
+        return Turn(
+            id=turn_id,
+            work="reply",
+            mode="chat",
+            session=question.session,
+            message=asked.message,
+            past=list(question.past),
+            streams=asked.streams,
+        )
 
     async def _in_new_session(self, asked: Asked) -> Turn:
         """Make a session for the message (K25); sent again under its key, it is answered in the one it was given."""

@@ -121,6 +121,91 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 """
 
+# A quick message in one statement, and its answer in another: statement by statement they would take longer than all
+# else that is done beside the model. They answer with a word and do not raise. `other` says that nothing was done,
+# because more has to be looked at: a draft waits, or the last message has no answer.
+QUICK = """
+CREATE FUNCTION chat.ask(
+  asked UUID, known_owner UUID, whose TEXT, turn UUID, said TEXT, at TIMESTAMPTZ, lease_seconds DOUBLE PRECISION,
+  past_turns INTEGER)
+RETURNS TABLE (outcome TEXT, owner_id UUID, thread_id UUID, memory JSONB, ttl_seconds INTEGER, expires_at TIMESTAMPTZ,
+               past JSONB)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  holder UUID := coalesce(known_owner, chat.find_owner(whose));
+  held chat.sessions;
+  waits BOOLEAN;
+  is_running BOOLEAN;
+  newest chat.messages;
+BEGIN
+  PERFORM set_config('app.user_id', coalesce(holder::text, ''), true);
+  SELECT * INTO held FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR UPDATE;
+  IF NOT FOUND OR held.closed_at IS NOT NULL OR held.expires_at <= at THEN
+    outcome := 'expired';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  SELECT t.interrupts <> '{}', EXISTS (
+    SELECT FROM platform.runs AS r WHERE r.thread_id = t.id AND r.status IN ('pending', 'running'))
+  INTO waits, is_running FROM platform.threads AS t WHERE t.id = held.thread_id;
+  SELECT * INTO newest FROM chat.messages AS m
+  WHERE m.session_id = asked AND m.owner_id = holder ORDER BY m.number DESC LIMIT 1;
+  IF held.leased_until > now() OR is_running THEN
+    outcome := 'busy';
+  ELSIF waits OR newest.role = 'user' THEN
+    outcome := 'other';
+  END IF;
+  IF outcome IS NOT NULL THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  SELECT jsonb_agg(jsonb_build_object('role', m.role, 'content',
+           coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content)) ORDER BY m.number)
+  INTO past FROM chat.messages AS m WHERE m.session_id = asked AND m.owner_id = holder AND m.turn_id IN (
+    SELECT a.turn_id FROM chat.messages AS a WHERE a.session_id = asked AND a.owner_id = holder
+      AND a.role = 'assistant' ORDER BY a.number DESC LIMIT past_turns);
+  INSERT INTO chat.messages (session_id, owner_id, number, turn_id, role, mode, content, created_at)
+  VALUES (asked, holder, coalesce(newest.number, 0) + 1, turn, 'user', 'chat', said, at);
+  UPDATE chat.sessions AS s SET expires_at = at + make_interval(secs => s.ttl_seconds), updated_at = at,
+    leased_by = turn, leased_until = now() + make_interval(secs => lease_seconds)
+  WHERE s.id = asked RETURNING s.expires_at INTO expires_at;
+  outcome := 'asked';
+  owner_id := holder;
+  thread_id := held.thread_id;
+  memory := held.memory;
+  ttl_seconds := held.ttl_seconds;
+  past := coalesce(past, '[]');
+  RETURN NEXT;
+END $$;
+
+-- Stores a quick answer (none, where the model failed) with what it used, and lets others ask again; false where the
+-- session is gone. `used` are model calls.
+CREATE FUNCTION chat.keep_reply(
+  asked UUID, holder UUID, turn UUID, said TEXT, used JSON, at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM set_config('app.user_id', holder::text, true);
+  INSERT INTO platform.usage (user_id, role, model, input_tokens, output_tokens, latency_ms, failed)
+  SELECT holder, u.role, u.model, u.input_tokens, u.output_tokens, u.latency_ms, u.failed
+  FROM json_to_recordset(used) AS u(role TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,
+                                    latency_ms INTEGER, failed BOOLEAN);
+  PERFORM FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF said IS NOT NULL THEN
+    INSERT INTO chat.messages (session_id, owner_id, number, turn_id, role, mode, content, created_at)
+    SELECT asked, holder, coalesce(max(m.number), 0) + 1, turn, 'assistant', 'chat', said, at
+    FROM chat.messages AS m WHERE m.session_id = asked AND m.owner_id = holder
+    ON CONFLICT ON CONSTRAINT messages_turn DO NOTHING;
+  END IF;
+  UPDATE chat.sessions AS s SET leased_by = NULL, leased_until = NULL WHERE s.id = asked AND s.leased_by = turn;
+  RETURN true;
+END $$;
+"""
+
 
 def upgrade() -> None:
     """Make the tables, closed to everybody but the owner and the system role, and the entry points."""
@@ -131,6 +216,7 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY owner ON chat.{table} USING ((SELECT auth.uid()) = owner_id)")
         op.execute(f"CREATE POLICY system ON chat.{table} USING ((SELECT auth.is_system()))")
     op.execute(ENTRY_POINTS)
+    op.execute(QUICK)
 
 
 def downgrade() -> None:

@@ -9,6 +9,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from db.database import acting_for
+from server.chat.repository import messages, sessions
+from server.chat.turns import REMEMBERED_TURNS
 from tests.kit.app import Service
 from tests.kit.model_faults import CutStream, Delay, Status
 from tests.kit.model_server import ModelServer
@@ -143,12 +146,22 @@ class TestReply:
             )
             assert await cursor.fetchall() == [{"role": "fast", "model": "openai:fast", "run_id": None, "used": True}]
 
-    async def test_the_last_twenty_turns_are_remembered(self, person: Person, scripted: ModelServer) -> None:
-        for number in range(23):
+    async def test_the_last_turns_are_remembered_and_not_all(
+        self, service: Service, person: Person, scripted: ModelServer
+    ) -> None:
+        for number in range(1, 24):
             await person.say(f"第{number}句。")
         prompt = scripted.requests("fast")[-1].user
-        assert "第2句" in prompt
-        assert "第1句。" not in prompt.replace("第11句。", "").replace("第21句。", "")
+        assert "第22句。" in prompt
+        assert "第2句。" not in prompt
+        async with service.runtime.system.pool.connection() as connection:
+            cursor = await connection.execute("SELECT owner_id FROM chat.sessions")
+            row = await cursor.fetchone() or {}
+        async with acting_for(service.runtime.database.pool, row["owner_id"]) as connection:
+            session = await sessions.find(connection, UUID(person.session_id), row["owner_id"])
+            assert session is not None
+            past = await messages.recent(connection, session, REMEMBERED_TURNS)
+        assert [item["content"] for item in past if item["role"] == "user"] == [f"第{n}句。" for n in range(4, 24)]
 
     async def test_history(self, person: Person, scripted: ModelServer, clock: SetClock) -> None:
         await person.say("你好")
