@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import httpx
@@ -119,8 +119,17 @@ class TestATurn:
             given = (snapshot.metadata or {}).get("step", 0) < 1
             assert given or len(json.dumps(snapshot.values, ensure_ascii=False)) < 60_000
 
-    def test_the_graph_has_no_checkpointer(self) -> None:
+    def test_the_graph_has_no_checkpointer_and_names_its_prompts(self) -> None:
         assert graph.checkpointer is None
+        assert "planning@" in (graph.config or {})["metadata"]["prompts"]
+
+    async def test_until_its_answer_is_complete_a_turn_is_running(self) -> None:
+        chat = DeepChat(evaluation=[WEAK, EVALUATION])
+        await chat.turn()
+        await chat.decide("修订")
+        standing = [snapshot.values.get("status") async for snapshot in chat.graph.aget_state_history(THREAD)]
+        told = [status for status, _again in groupby(reversed(standing)) if status]
+        assert told == ["running", "awaiting_decision", "running", "done"]
 
 
 class TestRevision:
