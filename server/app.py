@@ -18,12 +18,15 @@ from server.api import ROUTERS
 from server.auth.identity import open_identity
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.chat.documents import FORM_BYTES
+from server.chat.service import open_chat
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
 from server.runs.assistants import Assistants
 from server.runtime import open_runtime
 from server.worker import running_worker
+from tools.mcp.model import ToolHub
 
 VERSION: Final = version("colloquy")
 _DESCRIPTION: Final = """\
@@ -41,6 +44,7 @@ def create_app(
     with_worker: bool = True,
     clock: Clock | None = None,
     sender: CodeSender | None = None,
+    tools: ToolHub | None = None,
 ) -> FastAPI:
     """Return the application on a migrated database at `url`.
 
@@ -50,12 +54,13 @@ def create_app(
         with_worker: whether runs are executed in this process too.
         clock: the time; the machine's where none is given.
         sender: what brings login codes to people; what the settings say where none is given.
+        tools: in place of those of the servers that the settings name.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            runtime = await stack.enter_async_context(open_runtime(settings, url, clock=clock))
+            runtime = await stack.enter_async_context(open_runtime(settings, url, clock=clock, tools=tools))
             if with_worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
@@ -66,6 +71,7 @@ def create_app(
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
+            app.state.chat = await stack.enter_async_context(open_chat(runtime))
             await promote(runtime.system, settings.admin_phones)
             yield
 
@@ -79,7 +85,8 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request; what is added last is outermost."""
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    uploads = {"/api/v1/documents/upload": settings.max_document_bytes + FORM_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, others=uploads)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
     app.add_middleware(
         CORSMiddleware,

@@ -8,12 +8,19 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.interpret_execute.records import InterpretRecords, ToolJournal
+from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
+from server.chat import records as chat
+from server.chat.retention import ChatRetention
+from server.interpret import call_repository
+from server.interpret import records as interpret
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
+from tools.mcp.policy import ToolPolicy
 
 DRAIN_SECONDS: Final = 10.0
 
@@ -23,8 +30,16 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
     def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
-        return {CallRecords: SummaryRecords(runtime.database, owner_id, settle)}
+        database, clock, ids = runtime.database, runtime.clock, runtime.ids
+        return {
+            CallRecords: SummaryRecords(database, owner_id, settle),
+            InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
+            ToolJournal: interpret.CallJournal(database, owner_id, settle),
+            ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
+            Documents: chat.SessionDocuments(database, owner_id),
+        }
 
+    settings = runtime.settings
     worker_id = runtime.ids.uuid()
     parts = Parts(
         worker_id=worker_id,
@@ -36,6 +51,8 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         models=runtime.models,
         repositories=repositories,
         serde=runtime.serde,
+        tools=runtime.tools,
+        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         clock=runtime.clock,
         ids=runtime.ids,
     )
@@ -43,12 +60,19 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
-    settings = runtime.settings
-    retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
+    retention = Retention(
+        runtime.system.pool,
+        Limits.of(settings),
+        runtime.clock,
+        settings.retention_sweep_seconds,
+        {"tool_calls": call_repository.delete_before},
+    )
+    chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()
+    chat_retention.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
@@ -56,6 +80,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     finally:
         runtime.engine.executor = None
         await retention.stop()
+        await chat_retention.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()
