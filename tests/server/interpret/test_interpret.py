@@ -10,7 +10,7 @@ from tests.graphs.interpret_setting import ADD_2_3, clarify
 from tests.kit.app import Service
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
-from tests.server.interpret.conftest import API, APPEND, GatedHub, Person, msg, rows, thread_of
+from tests.server.interpret.conftest import API, APPEND, GatedHub, Person, msg, rows, thread_of, until
 
 PATH = f"{API}/interpret"
 
@@ -152,8 +152,7 @@ class TestFailures:
     async def test_one_at_a_time_on_a_session(self, service: Service, me: Person, models: ModelServer) -> None:
         models.script("interpret", Delay(1, ADD_2_3))
         first = asyncio.create_task(me.interpret())
-        while not models.calls("interpret"):
-            await asyncio.sleep(0.01)
+        await until(lambda: models.calls("interpret") > 0)
         assert msg(await me.interpret("再来")) == (409, "SESSION_BUSY")
         assert (await first).json()["action"] == "add"
         assert (await me.session())["status"] == "awaiting_confirm"
@@ -163,8 +162,7 @@ class TestFailures:
         await me.interpret()
         hub.gate.clear()
         executed = asyncio.create_task(me.execute())
-        while (await me.session())["status"] != "executing":
-            await asyncio.sleep(0.01)
+        await me.until("executing")
         assert msg(await me.interpret("再来")) == (409, "SESSION_BUSY")
         assert (await me.session())["status"] == "executing"
         hub.gate.set()
