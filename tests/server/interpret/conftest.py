@@ -102,9 +102,7 @@ class Person:
 
     async def until(self, status: str, session: str = "s1") -> None:
         """Wait until the session has a status."""
-        while (  # noqa: ASYNC110 - it is in the database
-            (await self.client.get(f"{API}/sessions/{session}")).json().get("data", {}).get("status") != status
-        ):
+        while (await self.client.get(f"{API}/sessions/{session}")).json().get("data", {}).get("status") != status:
             await asyncio.sleep(0.01)
 
     async def logs(self, session: str = "s1") -> list[tuple[str, str, str]]:
@@ -155,7 +153,7 @@ async def them(service: Service) -> Person:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it looks at is in another thread
+    while not condition():
         await asyncio.sleep(0.01)
 
 
