@@ -1,5 +1,6 @@
 """The SQL behind the workflow's records and its journal (B019, G22): once each, fenced, and each owner's own."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from db.database import acting_for
 from nodes.interpret_execute.records import JournalEntry, PlannedCall
 from server.interpret import call_repository
 from server.interpret.records import CallJournal, SessionRecords
+from server.runs.retention import Limits, Retention
 from tests.kit.app import Service
 from tests.server.interpret.conftest import Person, rows, thread_of
 
@@ -115,17 +117,22 @@ class TestJournal:
         assert entry.outcome["result"]["status"] == "success"
         assert len(str(entry.outcome)) < 1_000_000
 
-    async def test_old_calls_are_deleted(self, service: Service, journal: CallJournal, thread: UUID) -> None:
+    async def test_old_calls_are_deleted_with_old_checkpoints(
+        self, service: Service, journal: CallJournal, thread: UUID
+    ) -> None:
         for _ in range(3):
             await journal.begin(call(thread, uuid4()))
-        async with service.runtime.system.pool.connection() as connection:
+        pool = service.runtime.system.pool
+        async with pool.connection() as connection:
             await connection.execute(
                 "UPDATE interpret.tool_calls SET created_at = now() - interval '91 days'"
                 " WHERE call_id IN (SELECT call_id FROM interpret.tool_calls LIMIT 2)"
             )
-            [row] = await (await connection.execute("SELECT now() - interval '90 days' AS before")).fetchall()
-            assert await call_repository.delete_before(connection, row["before"]) == 2
-        assert len(await rows(service, "SELECT FROM interpret.tool_calls")) == 1
+        families = {"tool_calls": call_repository.delete_before}
+        for days, left in ((None, 3), (timedelta(days=90), 1)):
+            limits = Limits(checkpoints=None, checkpoint_age=days, event_age=None, run_age=None)
+            assert await Retention(pool, limits, service.runtime.clock, 600, families).sweep()
+            assert len(await rows(service, "SELECT FROM interpret.tool_calls")) == left
 
 
 class TestNote:
