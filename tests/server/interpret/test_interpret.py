@@ -66,6 +66,32 @@ class TestContract:
         await me.interpret()
         assert await rows(service, "SELECT username FROM interpret.users") == [{"username": "13800000001"}]
 
+    async def test_a_username_that_is_taken_becomes_the_users_id(
+        self, service: Service, me: Person, them: Person
+    ) -> None:
+        """A phone may have been somebody else's before."""
+        async with service.runtime.system.pool.connection() as connection:
+            await connection.execute(
+                "INSERT INTO interpret.users (username, auth_user_id) VALUES ('13800000001', %s)", (them.id,)
+            )
+            await connection.execute(
+                "INSERT INTO audio.users (auth_user_id, phone) VALUES (%s, '13800000001')", (me.id,)
+            )
+        assert (await me.interpret()).status_code == 200
+        assert {row["username"] for row in await rows(service, "SELECT username FROM interpret.users")} == {
+            "13800000001",
+            me.id,
+        }
+
+    async def test_many_first_requests_at_once_make_one_session(
+        self, service: Service, me: Person, models: ModelServer
+    ) -> None:
+        models.script("interpret", Delay(1, ADD_2_3))
+        answers = await asyncio.gather(*(me.interpret() for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+        assert len(await rows(service, "SELECT FROM interpret.sessions")) == 1
+        assert (await me.session())["status"] == "awaiting_confirm"
+
 
 class TestRefusals:
     async def test_anonymous(self, anonymous: httpx.AsyncClient, me: Person) -> None:
