@@ -19,14 +19,14 @@ worker: $(VENV)/.installed ## Execute runs in a process of its own
 migrate: $(VENV)/.installed ## Bring the database to the current schema
 	@$(BIN)/colloquy migrate
 
-demo: $(VENV)/.installed ## Drive every workflow with the examples and show the answers
+demo: $(VENV)/.installed-dev $(VENV)/.installed-tool-servers ## Drive every workflow with the examples and show the answers
 	@$(BIN)/colloquy demo
 
 studio: $(VENV)/.installed-dev ## Open the graphs in LangGraph Studio (development only)
 	@touch .env
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGSMITH_TRACING=false $(BIN)/langgraph dev --no-browser
 
-test: $(VENV)/.installed-dev ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
+test: $(VENV)/.installed-dev $(VENV)/.installed-tool-servers ## Run the whole test suite (ARGS="-n 0 -x …" for one process)
 	$(BIN)/python -m pytest $(ARGS)
 
 FAULT_RUNS ?= 20
@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a 
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.mcp
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .
@@ -64,6 +65,11 @@ $(BIN)/python:
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes --no-deps -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the tests plug in, from npm; where the machine has no Node, a Python package brings one.
+$(VENV)/.installed-tool-servers: scripts/install_tool_servers.py $(wildcard tests/projects/tool_servers/package*.json) | $(VENV)/.installed-dev
+	$(BIN)/python scripts/install_tool_servers.py $(VENV)/tool-servers
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python

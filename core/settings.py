@@ -111,7 +111,18 @@ class Settings(BaseModel):
     dashscope_api_key: SecretStr | None = None
     dashscope_base_url: str = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 
+    mcp_script_path: Path | None = None
+    # It may hold keys of other services.
+    mcp_servers: SecretStr | None = None
+    mcp_max_retry: int = Field(3, ge=0, le=10)
+    mcp_timeout_ms: int = Field(30_000, gt=0, le=3_600_000)
+    mcp_output_limit_bytes: int = Field(256 * 1024, ge=1024)
+
     summary_timeout_seconds: float = Field(5.0, gt=0)
+    interpret_timeout_seconds: float = Field(60.0, gt=0)
+    execute_timeout_seconds: float = Field(120.0, gt=0)
+    execute_require_confirm: bool = True
+    interpret_read_only_unconfirmed: bool = False
     chat_session_ttl_seconds: int = Field(3600, ge=1, le=10_000_000)
     deep_timeout_seconds: float = Field(120.0, gt=0)
     max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)

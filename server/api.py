@@ -5,7 +5,9 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
-from server.chat.endpoints import chat, documents, sessions
+from server.chat.endpoints import chat, documents
+from server.chat.endpoints import sessions as chat_sessions
+from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
@@ -17,8 +19,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     records.router,
     agents.router,
-    chat.router,
+    interpret.router,
+    me.router,
+    execute.router,
+    confirm.router,
+    tools.router,
     sessions.router,
+    chat.router,
+    chat_sessions.router,
     documents.router,
     system.router,
     assistants.router,

@@ -26,6 +26,7 @@ from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
 from server.runs.assistants import Assistants
 from server.runtime import open_runtime
 from server.worker import running_worker
+from tools.mcp.model import ToolHub
 
 VERSION: Final = version("colloquy")
 _DESCRIPTION: Final = """\
@@ -43,6 +44,7 @@ def create_app(
     with_worker: bool = True,
     clock: Clock | None = None,
     sender: CodeSender | None = None,
+    tools: ToolHub | None = None,
 ) -> FastAPI:
     """Return the application on a migrated database at `url`.
 
@@ -52,12 +54,13 @@ def create_app(
         with_worker: whether runs are executed in this process too.
         clock: the time; the machine's where none is given.
         sender: what brings login codes to people; what the settings say where none is given.
+        tools: in place of those of the servers that the settings name.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            runtime = await stack.enter_async_context(open_runtime(settings, url, clock=clock))
+            runtime = await stack.enter_async_context(open_runtime(settings, url, clock=clock, tools=tools))
             if with_worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime

@@ -105,7 +105,7 @@ def demo(
     examples: Annotated[Path, typer.Option(help="Folder of the examples.")] = Path("examples"),
 ) -> None:
     """Drive every workflow with the examples against a running server (or one of its own) and show the answers."""
-    from server.demo import show  # noqa: PLC0415 - heavy imports wait for a command
+    from server.demo.run import show  # noqa: PLC0415 - heavy imports wait for a command
 
     run(show(load_settings(log_level="warning"), examples))
 

@@ -62,5 +62,11 @@ async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Lo
     return Health(
         status="degraded" if load is None else "ok",
         load=load or Load(runs_pending=0, runs_running=0),
-        dependencies=Dependencies(database=reachable, checkpointer=reachable, mcp={}, models=runtime.models.describe()),
+        dependencies=Dependencies(
+            database=reachable,
+            checkpointer=reachable,
+            # As last seen: nobody waits for a tool server here, and without one the service is not degraded.
+            mcp={server.name: "ok" if server.reachable else "down" for server in runtime.hub.health()},
+            models=runtime.models.describe(),
+        ),
     )

@@ -6,11 +6,13 @@ from typing import Any, Final
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from providers.usage import Usage
+from tools.mcp.model import Breaker, ServerHealth
 
 # The times when series began would double their number, and nobody reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
+_BREAKER: Final[dict[Breaker, int]] = {"closed": 0, "half_open": 1, "open": 2}
 _FAST: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 BUILD: Final = Gauge("colloquy_build_info", "The version that runs; the value is always 1", ["version"])
@@ -42,6 +44,15 @@ MODEL_CALL_SECONDS: Final = Histogram(
     "colloquy_model_call_seconds", "Time of a model call", ["role", "model"], buckets=_FAST
 )
 
+TOOL_CALLS: Final = Counter("colloquy_tool_calls", "Calls of plugged-in tools", ["server", "tool", "outcome"])
+TOOL_CALL_SECONDS: Final = Histogram(
+    "colloquy_tool_call_seconds", "Time of a tool call, further attempts included", ["server", "tool"], buckets=_FAST
+)
+TOOL_SERVER_UP: Final = Gauge("colloquy_tool_server_up", "Whether there is a connection to a tool server", ["server"])
+TOOL_SERVER_BREAKER: Final = Gauge(
+    "colloquy_tool_server_breaker", "A tool server's circuit breaker: 0 closed, 1 half open, 2 open", ["server"]
+)
+
 POOL: Final = Gauge("colloquy_pool_connections", "Database connections of this process", ["pool", "state"])
 
 RETENTION_DELETED: Final = Counter(
@@ -61,6 +72,19 @@ def count_model_calls(calls: Iterable[Usage]) -> None:
         MODEL_CALL_SECONDS.labels(call.role, call.model).observe(call.latency_ms / 1000)
         MODEL_TOKENS.labels(call.role, call.model, "input").inc(call.input_tokens)
         MODEL_TOKENS.labels(call.role, call.model, "output").inc(call.output_tokens)
+
+
+def count_tool_call(server: str, tool: str, outcome: str, seconds: float) -> None:
+    """Count a call of a tool, and what it took."""
+    TOOL_CALLS.labels(server, tool, outcome).inc()
+    TOOL_CALL_SECONDS.labels(server, tool).observe(seconds)
+
+
+def show_tool_servers(servers: Iterable[ServerHealth]) -> None:
+    """Set how the plugged-in servers are."""
+    for server in servers:
+        TOOL_SERVER_UP.labels(server.name).set(server.reachable)
+        TOOL_SERVER_BREAKER.labels(server.name).set(_BREAKER[server.breaker])
 
 
 def show_load(pending: int, running: int, jobs: int) -> None:

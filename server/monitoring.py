@@ -50,6 +50,7 @@ async def read_metrics(runtime: CurrentRuntime) -> Response:
 async def _look(runtime: Runtime) -> None:
     metrics.show_pool("application", runtime.database.pool.get_stats())
     metrics.show_pool("system", runtime.system.pool.get_stats())
+    metrics.show_tool_servers(runtime.hub.health())
     try:
         async with runtime.database.pool.connection(timeout=_PATIENCE_SECONDS) as connection:
             load = await repository.load(connection)

@@ -19,18 +19,27 @@ from db.lanes import Lanes
 from db.roles import role_url
 from jobs.queue import JobQueue
 from providers.models import Models
+from server import metrics
+from server.interpret.tool_mirror import SwitchedOff, ToolMirror
 from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
 from server.runs.engine import RunEngine
 from server.runs.workflows import Workflows
+from tools.mcp import configuration as tool_servers
+from tools.mcp.environment import hub_from
+from tools.mcp.hub import McpHub
+from tools.mcp.model import ToolHub
 
 _SYSTEM_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only."""
+    """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only.
+
+    `hub` holds the connections to the plugged-in servers; `tools` is what of them is switched on.
+    """
 
     settings: Settings
     database: Database
@@ -42,6 +51,8 @@ class Runtime:
     lanes: Lanes
     serde: SerializerProtocol
     engine: RunEngine
+    hub: McpHub
+    tools: ToolHub
     clock: Clock
     ids: IdSource
 
@@ -50,24 +61,37 @@ def preflight(settings: Settings) -> None:
     """See, before anything is started, that models and workflows can be had.
 
     Raises:
-        SettingsError: a model's name cannot be used, its key is missing, or a URL is not of our form.
+        SettingsError: a model's name cannot be used, its key is missing, a URL is not of our form, or a tool server
+            is not described as it must be.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     Models(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
+    tool_servers.load(settings)
     workflows.load(*settings.config)
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
-    """Open the shared parts on a migrated database, and close them at the end. `url` is the owner's."""
+async def open_runtime(
+    settings: Settings, url: str, *, clock: Clock | None = None, tools: ToolHub | None = None
+) -> AsyncIterator[Runtime]:
+    """Open the shared parts on a migrated database, and close them at the end.
+
+    Args:
+        settings: the configuration.
+        url: the database owner's.
+        clock: the time; the machine's where none is given.
+        tools: in place of those of the servers that the settings name.
+    """
     ids = RandomIds()
     models = Models(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
+    switched_off = SwitchedOff(system.pool)
+    hub = await asyncio.to_thread(hub_from, settings, disabled=switched_off, observer=metrics.count_tool_call)
     jobs = JobQueue(database.pool)
     key = settings.checkpoint_key
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
@@ -79,6 +103,7 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
         await jobs.open()
         broker.start()
         lanes.start()
+        hub.start()
         engine = RunEngine(
             pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
         )
@@ -93,10 +118,13 @@ async def open_runtime(settings: Settings, url: str, *, clock: Clock | None = No
             lanes=lanes,
             serde=serde,
             engine=engine,
+            hub=hub,
+            tools=ToolMirror(tools or hub, system.pool),
             clock=clock or SystemClock(),
             ids=ids,
         )
     finally:
+        await hub.close()
         await lanes.stop()
         await broker.stop()
         await models.aclose()

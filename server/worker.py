@@ -8,15 +8,19 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
-from server.chat.records import SessionDocuments, SessionRecords
+from server.chat import records as chat
 from server.chat.retention import ChatRetention
+from server.interpret import call_repository
+from server.interpret import records as interpret
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
+from tools.mcp.policy import ToolPolicy
 
 DRAIN_SECONDS: Final = 10.0
 
@@ -29,10 +33,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         database, clock, ids = runtime.database, runtime.clock, runtime.ids
         return {
             CallRecords: SummaryRecords(database, owner_id, settle),
-            ChatRecords: SessionRecords(database, owner_id, settle, clock, ids),
-            Documents: SessionDocuments(database, owner_id),
+            InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
+            ToolJournal: interpret.CallJournal(database, owner_id, settle),
+            ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
+            Documents: chat.SessionDocuments(database, owner_id),
         }
 
+    settings = runtime.settings
     worker_id = runtime.ids.uuid()
     parts = Parts(
         worker_id=worker_id,
@@ -44,6 +51,8 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         models=runtime.models,
         repositories=repositories,
         serde=runtime.serde,
+        tools=runtime.tools,
+        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         clock=runtime.clock,
         ids=runtime.ids,
     )
@@ -51,8 +60,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
-    settings = runtime.settings
-    retention = Retention(runtime.system.pool, Limits.of(settings), runtime.clock, settings.retention_sweep_seconds)
+    retention = Retention(
+        runtime.system.pool,
+        Limits.of(settings),
+        runtime.clock,
+        settings.retention_sweep_seconds,
+        {"tool_calls": call_repository.delete_before},
+    )
     chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()

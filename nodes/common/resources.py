@@ -17,6 +17,10 @@ from core.ids import IdSource, RandomIds
 from core.roles import Role
 from core.settings import Settings
 from providers.models import Models
+from tools.mcp.environment import EnvironmentHub
+from tools.mcp.model import ToolHub
+from tools.mcp.none import NoServers
+from tools.mcp.policy import ToolPolicy
 
 T = TypeVar("T")
 
@@ -29,6 +33,10 @@ class ChatModels(Protocol):
         """How often one model call may be tried in all."""
         ...
 
+    def fallback(self, role: Role) -> Role | None:
+        """Return the role to ask when this one's model gave no answer; None where there is none."""
+        ...
+
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits (temperature, tokens, timeout) set."""
         ...
@@ -36,9 +44,14 @@ class ChatModels(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """One run's resources. `repositories` maps a Protocol to the object that serves it for the run's owner."""
+    """One run's resources. `repositories` maps a Protocol to the object that serves it for the run's owner.
+
+    `tools` are the plugged-in MCP servers, `tool_policy` is what their operator lets happen unconfirmed.
+    """
 
     models: ChatModels
+    tools: ToolHub = field(default_factory=NoServers)
+    tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
     clock: Clock = field(default_factory=SystemClock)
     ids: IdSource = field(default_factory=RandomIds)
     repositories: Mapping[type, object] = field(default_factory=dict)
@@ -76,4 +89,6 @@ def bind(bound: Resources) -> Iterator[None]:
 @cache
 def _from_environment() -> Resources:
     # `langgraph dev` reads `.env` itself (langgraph.json, key `env`); reading it here would block its loop.
-    return Resources(models=Models(Settings.load(dotenv=None)))
+    settings = Settings.load(dotenv=None)
+    policy = ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed)
+    return Resources(models=Models(settings), tools=EnvironmentHub(settings), tool_policy=policy)

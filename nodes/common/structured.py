@@ -39,7 +39,7 @@ class Structured(Generic[T]):
     total_tokens: int
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """What is wrong with an answer, in words for the model."""
 
 
@@ -63,12 +63,12 @@ async def ask_for(
     first = await ask(role, messages)
     try:
         return Structured(read(first.text, schema, context), first.total_tokens)
-    except _Unusable as unusable:
+    except Unusable as unusable:
         repair = _about(messages, first.text, str(unusable))
     second = await ask(role, repair)
     try:
         return Structured(read(second.text, schema, context), first.total_tokens + second.total_tokens)
-    except _Unusable as unusable:
+    except Unusable as unusable:
         raise ModelFailed("模型没有给出可用的回答，请稍后再试") from unusable
 
 
@@ -76,7 +76,7 @@ def read(text: str, schema: type[T], context: Mapping[str, Any] | None = None) -
     """Return the longest JSON object of a text that the schema accepts.
 
     Raises:
-        _Unusable: there is no object, or the schema accepts none.
+        Unusable: there is no object, or the schema accepts none.
     """
     wrong: str | None = None
     for found in sorted(_objects(text), key=lambda found: -found[1]):
@@ -84,7 +84,7 @@ def read(text: str, schema: type[T], context: Mapping[str, Any] | None = None) -
             return schema.model_validate(_storable(found[0]), context=dict(context or {}))
         except ValidationError as error:
             wrong = wrong or _told(error)
-    raise _Unusable(wrong or _NO_OBJECT)
+    raise Unusable(wrong or _NO_OBJECT)
 
 
 def _objects(text: str) -> Iterator[tuple[dict[str, Any], int]]:

@@ -73,7 +73,7 @@ def _anew() -> dict[str, Any]:
         "decision": "",
         "response": "",
         "content_sections": ContentSections(thinking_narrative="", output="", evaluation="", suggestion=""),
-        "status": "done",
+        "status": "running",
     }
 
 

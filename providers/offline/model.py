@@ -18,6 +18,7 @@ from providers.offline.deep.plan import plan
 from providers.offline.deep.quick import reply
 from providers.offline.deep.story import tell
 from providers.offline.deep.text import write
+from providers.offline.instructions.match import plan_calls
 from providers.offline.summary import summarise
 
 Rule = Callable[[Sequence[BaseMessage]], str]
@@ -25,6 +26,7 @@ Rule = Callable[[Sequence[BaseMessage]], str]
 # What it can do; everything else it refuses.
 RULES: Final[dict[Role, Rule]] = {
     "summary": summarise,
+    "interpret": plan_calls,
     "fast": reply,
     "intent": recognise,
     "planning": plan,

@@ -1,6 +1,5 @@
 """Bodies of the voice call family, with the seed's keys in the seed's order (C008–C016, G23, G24)."""
 
-import math
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
@@ -19,6 +18,7 @@ from pydantic import (
 
 from core.clock import render_seconds
 from db.models.calls import HangupReason
+from server.fields import JsonObject, Text
 from server.paging import Pagination
 
 T = TypeVar("T")
@@ -42,32 +42,6 @@ def _sensible(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _storable(value: Any) -> Any:
-    """What PostgreSQL's text and jsonb cannot hold is refused, and not left to them."""
-    match value:
-        case str() if "\0" in value:
-            raise ValueError("不能含有字符 U+0000")
-        case str() if not value.isascii():
-            _check_characters(value)
-        case float() if not math.isfinite(value):
-            raise ValueError("应为有限的数字")
-        case dict():
-            for key, item in value.items():
-                _storable(key)
-                _storable(item)
-        case list():
-            for item in value:
-                _storable(item)
-    return value
-
-
-def _check_characters(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("含有无效字符") from None
-
-
 def _day(value: object) -> object:
     if not (isinstance(value, str) and _DAY.fullmatch(value)):
         raise ValueError("应为形如 2025-11-08 的日期")
@@ -83,10 +57,8 @@ def _sensible_day(day: date) -> date:
 Day = Annotated[date, BeforeValidator(_day), AfterValidator(_sensible_day)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_sensible)]
 Rendered = Annotated[datetime, PlainSerializer(render_seconds, return_type=str)]
-Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(max_length=255)]
 ShortText = Annotated[Text, Field(max_length=50)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
 class _Request(BaseModel):

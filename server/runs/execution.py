@@ -33,6 +33,8 @@ from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
 from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
+from tools.mcp.model import ToolHub
+from tools.mcp.policy import ToolPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,8 @@ class Parts:
     jobs: JobQueue
     workflows: Workflows
     models: ChatModels
+    tools: ToolHub
+    tool_policy: ToolPolicy
     repositories: Repositories
     serde: SerializerProtocol
     clock: Clock
@@ -178,6 +182,8 @@ class Execution:
         parts, claimed = self._parts, self.claimed
         bound = Resources(
             models=parts.models,
+            tools=parts.tools,
+            tool_policy=parts.tool_policy,
             clock=parts.clock,
             ids=parts.ids,
             repositories=parts.repositories(claimed.owner_id, writer.settle),

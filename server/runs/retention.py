@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from server.runs import retention_repository as repository
 from server.runs.retention_repository import RUNS, THREADS, Connection, Order
 
 log = structlog.get_logger(__name__)
+
+Forget = Callable[[Connection, datetime], Awaitable[int]]
 
 # A sweep that takes longer goes on after a pause, in any process.
 MOST_SECONDS: Final = 60.0
@@ -79,13 +82,18 @@ class Retention:
         limits: what is kept.
         clock: tells what is old.
         seconds: from one sweep to the next.
+        families: what else is kept as long as checkpoints are, by kind; each deletes some rows from before a time, and
+            says how many.
     """
 
-    def __init__(self, pool: Pool, limits: Limits, clock: Clock, seconds: float) -> None:
+    def __init__(
+        self, pool: Pool, limits: Limits, clock: Clock, seconds: float, families: Mapping[str, Forget] | None = None
+    ) -> None:
         self._pool = pool
         self._limits = limits
         self._clock = clock
         self._seconds = seconds
+        self._families = families or {}
         self._deadline = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -141,6 +149,9 @@ class Retention:
         await self._repeat(connection, "jobs", lambda: repository.delete_jobs(connection))
         before = self._clock.now() - _KEYS
         await self._repeat(connection, "idempotency_keys", lambda: repository.delete_keys(connection, before))
+        if age := self._limits.checkpoint_age:
+            for kind, forget in self._families.items():
+                await self._repeat(connection, kind, partial(forget, connection, self._clock.now() - age))
         for sweep in self._sweeps():
             while rows := await repository.due(connection, sweep.name, sweep.order, self._until(sweep)):
                 await sweep.handle(connection, [row["id"] for row in rows])

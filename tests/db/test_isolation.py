@@ -30,6 +30,7 @@ OWNERLESS = {
     "audio.verification_codes": "there before their user is; closed to the application",
     "platform.workers": "processes; closed to the application",
     "platform.retention": "how far sweeps have come; closed to the application",
+    "interpret.tools": "a copy of the servers' catalogue; the application may only read it",
     "checkpoints.checkpoints": "LangGraph's own; the engine checks the thread's owner first",
     "checkpoints.checkpoint_blobs": "likewise",
     "checkpoints.checkpoint_writes": "likewise",
@@ -147,7 +148,7 @@ def _cannot_touch(app: Connection[Any], table: Table, theirs: dict[str, Any]) ->
 
 def _cannot_hang_on(app: Connection[Any], table: Table, row: dict[str, Any]) -> None:
     """Try to make a row of one's own that belongs to another's: a run on his thread, an event of his run."""
-    fresh = {"id": str(uuid4())} if any(c.name == "id" and c.type == "uuid" for c in table.columns) else {}
+    fresh = {c.name: str(uuid4()) for c in table.columns if c.name in ("id", "call_id") and c.type == "uuid"}
     forge = SQL("INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(
         table.identifier
     )

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
@@ -11,9 +12,10 @@ from tests.kit.processes import ROOT, Program, environment, free_port, program, 
 CALL = json.loads(next((ROOT / "examples" / "calls").glob("*price*.json")).read_text(encoding="utf-8"))
 
 
-async def test_every_graph_opens_and_the_summary_runs(tmp_path: Path) -> None:
+async def test_every_graph_opens_and_runs(tmp_path: Path) -> None:
     port = free_port()
     settings = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false", "MODEL_DEFAULT": "offline"}
+    settings["MCP_SCRIPT_PATH"] = str(ROOT / "examples" / "mcp" / "demo_server.py")
     arguments = ("-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port))
     config = tmp_path / "langgraph.json"
     # The project's own list, with paths that hold from elsewhere: what the server leaves behind stays there.
@@ -29,13 +31,25 @@ async def test_every_graph_opens_and_the_summary_runs(tmp_path: Path) -> None:
 
 async def _drive(dev: Program) -> None:
     async with get_client(url=dev.address, api_key=None) as client:
-        await _summarise(client)
+        assistants = {found["graph_id"]: found["assistant_id"] for found in await client.assistants.search()}
+        assert set(assistants) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
+        await _summarise(client, assistants["call_summary"])
+        await _interpret(client, assistants["interpret_execute"])
 
 
-async def _summarise(client: LangGraphClient) -> None:
-    assistants = {found["graph_id"]: found["assistant_id"] for found in await client.assistants.search()}
-    assert set(assistants) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
-    schemas = await client.assistants.get_schemas(assistants["call_summary"])
+async def _interpret(client: LangGraphClient, assistant: str) -> None:
+    thread = await client.threads.create()
+    words = {"text": "把二十三和十九加起来"}
+    values: Any = await client.runs.wait(thread["thread_id"], assistant, input=words)
+    (waiting,) = values["__interrupt__"]
+    assert waiting["value"]["offer"]["params"] == {"a": 23, "b": 19}
+    answer = {"decisions": [{"type": "approve"}]}
+    values = await client.runs.wait(thread["thread_id"], assistant, command={"resume": answer})
+    assert values["data"] == {"result": 42}
+
+
+async def _summarise(client: LangGraphClient, assistant: str) -> None:
+    schemas = await client.assistants.get_schemas(assistant)
     assert schemas["input_schema"]
     assert "messages" in schemas["input_schema"]["properties"]
     thread = await client.threads.create()

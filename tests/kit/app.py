@@ -13,6 +13,7 @@ from server.app import create_app
 from server.auth import api_keys
 from server.auth.senders import CodeSender
 from server.runtime import Runtime
+from tools.mcp.model import ToolHub
 
 
 @dataclass
@@ -37,9 +38,10 @@ async def running_service(
     *,
     clock: Clock | None = None,
     sender: CodeSender | None = None,
+    tools: ToolHub | None = None,
 ) -> AsyncIterator[Service]:
     settings = Settings.load({"ENV": "test", "DATA_DIR": str(data_dir), **(environ or {})}, dotenv=None)
-    app = create_app(settings, url, clock=clock, sender=sender)
+    app = create_app(settings, url, clock=clock, sender=sender, tools=tools)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -14,8 +14,9 @@ DATABASE = "colloquy_test"
 # What says which schema there is stays.
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
-WHERE table_schema IN ('auth', 'audio', 'chat', 'platform', 'public', 'checkpoints', 'jobs')
-  AND table_type = 'BASE TABLE' AND table_name NOT LIKE '%migrations' AND table_name <> 'alembic_version'
+WHERE table_type = 'BASE TABLE'
+  AND table_schema IN ('auth', 'audio', 'chat', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+  AND table_name NOT LIKE '%migrations' AND table_name <> 'alembic_version'
 """
 
 

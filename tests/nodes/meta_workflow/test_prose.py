@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.meta_workflow.events import Telling
-from nodes.meta_workflow.prose import clean, shortened
+from nodes.meta_workflow.prose import clean, shortened, without_title
 
 PIECES = st.sampled_from(
     ["<think>", "</think>", "```", "```markdown\n", "\n", " ", "字", "a.", "<", "`", "<b>", "\0", "。"]
@@ -35,10 +35,32 @@ def test_what_is_told_is_a_beginning_of_what_is_kept(raw: str) -> None:
         assert whole.startswith(clean(raw[:end], complete=False))
 
 
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("## 怎么做\n\n先约人。", "先约人。"),
+        ("**怎么做**：\n先约人。", "先约人。"),
+        ("怎么做\n先约人。", "先约人。"),
+        ("怎么做由店主决定。\n", "怎么做由店主决定。\n"),
+        ("## 为什么\n因为。", "## 为什么\n因为。"),
+        ("怎么做", ""),
+    ],
+)
+def test_a_title_is_not_told_twice(raw: str, text: str) -> None:
+    assert without_title(raw, "怎么做", complete=True) == text
+
+
+@given(st.text(alphabet="题目#* ：。\n", max_size=12))
+def test_a_title_that_is_left_out_was_never_told(raw: str) -> None:
+    whole = without_title(raw, "题目：", complete=True)
+    for end in range(len(raw) + 1):
+        assert whole.startswith(without_title(raw[:end], "题目：", complete=False))
+
+
 @given(st.lists(PIECES, max_size=20), st.text(alphabet="字。a ", max_size=10))
 def test_the_deltas_after_the_last_reset_are_the_section(pieces: list[str], kept: str) -> None:
     told: list[dict[str, str]] = []
-    telling = Telling(told.append, "2", opening="## 题\n\n")
+    telling = Telling(told.append, "2", title="题")
     for piece in pieces:
         telling.hear(piece)
     whole = telling.end(kept)

@@ -33,7 +33,7 @@ SECTIONS = ["thinking_narrative", "output", "evaluation", "suggestion"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it looks at is in another thread
+    while not condition():
         await asyncio.sleep(0.01)
 
 

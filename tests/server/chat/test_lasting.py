@@ -28,7 +28,7 @@ LONG = "这是一段说得很慢的话，客户端早就离开了，可是它还
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it looks at is in another thread
+    while not condition():
         await asyncio.sleep(0.01)
 
 
