@@ -160,13 +160,13 @@ class RunEngine:
             NotFound: there is no such run of this owner.
         """
         await self.result(owner_id, run_id)
-        async for event in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
-            yield event
+        async for page in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
+            for event in page:
+                yield event
 
-    async def follow(self, owner_id: UUID, run_id: UUID, after: EventId = FIRST) -> AsyncIterator[Event]:
-        """Yield the events of a run that is known to be this owner's, as `stream` does."""
-        async for event in events.read(self._pool, self._broker, owner_id, run_id, after):
-            yield event
+    def follow(self, owner_id: UUID, run_id: UUID, after: EventId = FIRST) -> AsyncIterator[list[Event]]:
+        """Yield the events of a run that is known to be this owner's, as many at a time as there are."""
+        return events.read(self._pool, self._broker, owner_id, run_id, after)
 
     async def ended(self, owner_id: UUID, run_id: UUID, seconds: float | None = None) -> Outcome | None:
         """Wait until a run of this owner is finished or gone, for `seconds` at most.

@@ -21,7 +21,7 @@ from server.runs.model import Claim, Event, EventId
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
-_EVENTS_DELAY_SECONDS: Final = 0.015
+_EVENTS_DELAY_SECONDS: Final = 0.05
 # Less than the heartbeats that a process may miss: what was held so long ago may have been taken over since.
 _DOUBT_SECONDS: Final = 3.0
 _COMMIT: Final = (
@@ -63,7 +63,9 @@ class RunWriter:
         self._on_lost = on_lost
         self._events: list[tuple[int, str, str]] = []
         self._seq = 0
-        self._is_held_back = False
+        self._held_back: list[Event] = []
+        # Whether events are lost to the log: then memory does not tell the same.
+        self._is_torn = False
         self._timer: asyncio.TimerHandle | None = None
         self._sent: asyncio.Future[dict[str, Any]] | None = None
         self._failure: Exception | None = None
@@ -76,15 +78,17 @@ class RunWriter:
         Args:
             event: its name.
             data: what JSON can hold, and what LangGraph emits besides.
-            early: whether readers may see it before it is committed; if not, they see it and all later ones in the
-                log, when the run has ended.
+            early: whether readers may see it before it is committed; if not, they see it and all later ones when the
+                run has ended.
         """
         self._seq += 1
         encoded = encode(data)
         self._events.append((self._seq, event, encoded))
-        self._is_held_back = self._is_held_back or not early
-        if not self._is_held_back:
-            self._feed.publish(Event(EventId(self._claimed.fence, self._seq), event, encoded))
+        shown = Event(EventId(self._claimed.fence, self._seq), event, encoded)
+        if self._held_back or not early:
+            self._held_back.append(shown)
+        else:
+            self._feed.publish(shown)
             self._broker.wake(self._claimed.run_id)
         # The first one says no more than that the run has begun.
         self._commit_within(_EVENTS_DELAY_SECONDS if self._seq > 1 else _DELAY_SECONDS)
@@ -152,14 +156,25 @@ class RunWriter:
         row = await asyncio.shield(answer)
         if row["outcome"] == "lost":
             raise FenceLost
+        self._end_feed(row)
         self._broker.tell(self._claimed.run_id)
         taken = row["claim"]
         claim = Claim.of(row["following"], taken) if taken else None
         return Finished(row["following"], claim, rolled_back=row["outcome"] == "rolled_back")
 
+    def _end_feed(self, row: dict[str, Any]) -> None:
+        """Show what was held back, and tell readers that this was all; else they find the rest in the log."""
+        if self._is_torn or row["following"] == self._claimed.run_id:
+            return
+        if row["outcome"] == "kept":
+            for event in self._held_back:
+                self._feed.publish(event)
+        self._feed.end()
+
     def discard(self) -> None:
         """Forget what the database did not take, so that the run's end can be written."""
         self._failure = None
+        self._is_torn = True
         self.unsaved = Unsaved()
         self._events.clear()
         self._stop_timer()

@@ -131,8 +131,8 @@ def _headers(started: Started, tail: str) -> dict[str, str]:
 
 
 async def _told(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIterator[bytes]:
-    async for event in runs.events(started):
-        yield frame(event)
+    async for events in runs.events(started):
+        yield b"".join(map(frame, events))
     if is_last_word:
         await runs.forget(started)
 
