@@ -33,6 +33,7 @@ async def read(
             if feed is None or not feed.has_ended:
                 feed = broker.feed_of(run_id)
             remembered = feed.after(after) if feed else None
+            news.reads_log = remembered is None
             finished, events = (
                 (feed is not None and feed.has_ended, remembered)
                 if remembered is not None
@@ -44,7 +45,6 @@ async def read(
             if (finished and not events) or asyncio.get_running_loop().time() >= deadline:
                 return
             if not events:
-                news.reads_log = remembered is None
                 await news.wait()
 
 
