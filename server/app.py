@@ -12,10 +12,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.clock import Clock
 from core.settings import Settings
-from db.batches import Batches
 from server import errors
 from server.api import ROUTERS
 from server.auth.identity import open_identity
+from server.auth.keys import Keys
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
 from server.limits import RateLimits
@@ -61,7 +61,7 @@ def create_app(
             app.state.runtime = runtime
             BUILD.labels(app.version).set(1)
             app.state.assistants = Assistants(runtime.workflows, runtime.clock.now())
-            app.state.keys = Batches(partial(by_keys, runtime.database.pool))
+            app.state.keys = Keys(partial(by_keys, runtime.database.pool))
             app.state.limits = RateLimits(settings)
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)

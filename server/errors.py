@@ -16,7 +16,7 @@ from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthen
 from server import problems
 from server.error_bodies import SERVER_ERROR
 from server.families import Family, family_of
-from server.security import SECURED
+from server.security import SECURED, confirm
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,12 @@ def _by_hand(endpoint: Any) -> _Handler | None:
         return None
 
     async def handle(request: Request) -> Response:
-        response: Response = await endpoint(**await resolve(request))
+        try:
+            response: Response = await endpoint(**await resolve(request))
+        except Exception:
+            # What is wrong with a request is told to known callers only.
+            await confirm(request)
+            raise
         return response
 
     return handle
