@@ -23,6 +23,7 @@ from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
 from server.runs.assistants import Assistants
 from server.runtime import open_runtime
+from server.shortcuts import Shortcuts
 from server.worker import running_worker
 
 VERSION: Final = version("colloquy")
@@ -79,6 +80,7 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request; what is added last is outermost."""
+    app.add_middleware(Shortcuts, routers=ROUTERS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
     app.add_middleware(

@@ -21,7 +21,7 @@ from server.security import SECURED, confirm
 log = structlog.get_logger(__name__)
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
-_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _CRASHED: Final = "服务器内部错误，请稍后重试"
 
 
@@ -80,7 +80,7 @@ def family_route(family: Family) -> type[APIRoute]:
     """Return a route class that renders all failures of its endpoints in one family's shape."""
 
     class FamilyRoute(APIRoute):
-        def get_route_handler(self) -> _Handler:
+        def get_route_handler(self) -> Handler:
             inner = _by_hand(self.endpoint) or super().get_route_handler()
 
             async def handle(request: Request) -> Response:
@@ -107,7 +107,12 @@ def resolved(resolve: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callabl
     return mark
 
 
-def _by_hand(endpoint: Any) -> _Handler | None:
+def is_by_hand(endpoint: Any) -> bool:
+    """Tell whether an endpoint's arguments are made by its own `resolve`."""
+    return hasattr(endpoint, "resolve")
+
+
+def _by_hand(endpoint: Any) -> Handler | None:
     resolve = getattr(endpoint, "resolve", None)
     if resolve is None:
         return None
