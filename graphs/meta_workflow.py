@@ -18,6 +18,7 @@ from nodes.meta_workflow.evaluation import evaluation
 from nodes.meta_workflow.intent import after_intent, intent
 from nodes.meta_workflow.narrative import narrative
 from nodes.meta_workflow.planning import after_planning, planning
+from nodes.meta_workflow.prompting import VERSIONS
 from nodes.meta_workflow.reply import reply
 from nodes.meta_workflow.retrieval import after_retrieval, retrieval
 from nodes.meta_workflow.revision import after_revision, revision
@@ -67,4 +68,6 @@ def _connect(builder: StateGraph[MetaState, Any, MetaInput, MetaOutput]) -> None
     builder.add_edge("compilation", END)
 
 
-graph = build().compile(name="meta_workflow")
+# Which prompts a run was answered with stands in the metadata of its checkpoints and traces.
+_PROMPTS: Final = " ".join(f"{name}@{version}" for name, version in VERSIONS.items())
+graph = build().compile(name="meta_workflow").with_config(metadata={"prompts": _PROMPTS})

@@ -50,6 +50,5 @@ async def content_generation(state: SectionTask, *, writer: StreamWriter) -> dic
         passages=state["passages"],
         must_cite=alone,
     )
-    opening = f"## {section['title']}\n\n" if section["title"] and not alone else ""
-    telling = Telling(writer, section["id"], opening=opening)
+    telling = Telling(writer, section["id"], title="" if alone else section["title"])
     return {"drafts": {section["id"]: await write(about_section(state), demand, telling)}}

@@ -16,7 +16,7 @@ _SKIP: Final = (
     "skip|reject|ignore|no|nope|n|no thanks|no need|leave it|keep it|as is"
 )
 # Politeness and particles around the word; a message that says more than this is a message, not a decision.
-_BEFORE: Final = r"(?:(?:那|那就|就|麻烦|请|帮我|请你|再|好的?|嗯+|谢谢|ok)\s?){0,3}"
+_BEFORE: Final = r"(?:(?:那|那就|就|麻烦你?|请你?|帮我|再|好的?|嗯+|谢谢|ok)\s?){0,3}"
 _AFTER: Final = (
     r"(?:一下|一次|一版|吧|的|了|啊|呀|哦|啦|呢|它|这(?:个|份|稿)|谢谢|多谢|thanks|thank you|please|it|\s){0,4}"
 )

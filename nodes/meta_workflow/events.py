@@ -11,7 +11,7 @@ from typing import Final
 
 from langgraph.types import StreamWriter
 
-from nodes.meta_workflow.prose import clean
+from nodes.meta_workflow.prose import clean, without_title
 from nodes.meta_workflow.state import Phase
 
 # A growing phase is told again when it has grown by this many characters: what is told is told whole.
@@ -53,14 +53,15 @@ class Telling:
     """Tells a section while it is written.
 
     Args:
-        opening: a heading that stands before the model's text.
+        title: of the section; its heading stands before the model's text, and is not told twice.
         drop: sections that were told and are replaced by this one.
     """
 
-    def __init__(self, write: StreamWriter, section: str, *, opening: str = "", drop: Sequence[str] = ()) -> None:
+    def __init__(self, write: StreamWriter, section: str, *, title: str = "", drop: Sequence[str] = ()) -> None:
         self._write = write
         self._section = section
-        self._opening = opening
+        self._title = title
+        self._opening = f"## {title}\n\n" if title else ""
         self._raw = self._told = ""
         for name in drop:
             write({"type": "reset", "section": name})
@@ -68,8 +69,12 @@ class Telling:
     def hear(self, piece: str) -> None:
         """Take a piece of the text, and tell what is certain by now."""
         self._raw += piece
-        if len(self._raw) <= _LONGEST_TOLD and (text := clean(self._raw, complete=False)):
+        if len(self._raw) <= _LONGEST_TOLD and (text := self.text_of(self._raw, complete=False)):
             self._tell(self._opening + text)
+
+    def text_of(self, raw: str, *, complete: bool = True) -> str:
+        """Return the section's text without its heading, as far as it is certain."""
+        return without_title(clean(raw, complete=complete), self._title, complete=complete)
 
     def begin_again(self) -> None:
         """Drop what was heard and told."""

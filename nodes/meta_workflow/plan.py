@@ -102,12 +102,14 @@ def _sections(planned: Sequence[PlannedSection]) -> list[Section]:
 
 
 def _lengths(asked: Sequence[float]) -> list[int]:
-    """Bring the sections' lengths to a sum within the answer's limits, with room on both sides."""
+    """Bring the sections' lengths to a sum within the answer's limits, with room on both sides; none is tiny."""
     room = (LONGEST_OUTPUT - SHORTEST_OUTPUT) / 5
     total = sum(asked)
     fits = SHORTEST_OUTPUT + room <= total <= LONGEST_OUTPUT - room
-    factor = 1.0 if fits else _USUAL_OUTPUT / total
-    return [max(_SHORTEST_SECTION, round(length * factor / 10) * 10) for length in asked]
+    if fits and min(asked) >= _SHORTEST_SECTION:
+        return [round(length) for length in asked]
+    shared = (total if fits else _USUAL_OUTPUT) - len(asked) * _SHORTEST_SECTION
+    return [round((_SHORTEST_SECTION + shared * length / total) / 10) * 10 for length in asked]
 
 
 def ready(plan: Plan, written: dict[str, str]) -> list[Section]:

@@ -11,6 +11,7 @@ _OPENINGS: Final = ("<think>", "<thinking>")
 _SENTENCE: Final = re.compile(r"[。！？!?…；;\n]|\.(?=\s)")
 # What may become something else when more comes: a fence's end, white space at the end.
 _LOOSE: Final = " \t\n\r`"
+_AROUND_TITLE: Final = " \t#*：:。."
 
 
 def clean(raw: str, *, complete: bool) -> str:
@@ -37,6 +38,17 @@ def _without_begun_thought(text: str) -> str:
     begun = text.rfind("<")
     tail = text[begun:].lower() if begun >= 0 else ""
     return text[:begun] if tail and any(opening.startswith(tail) for opening in _OPENINGS) else text
+
+
+def without_title(text: str, title: str, *, complete: bool) -> str:
+    """Leave out a first line that only repeats the section's title, or what may become one."""
+    if not title or not text:
+        return text
+    line, broken, rest = text.partition("\n")
+    bare, wanted = line.strip(_AROUND_TITLE), title.strip(_AROUND_TITLE)
+    if not broken and not complete:
+        return "" if wanted.startswith(bare) else text
+    return rest.lstrip() if bare == wanted else text
 
 
 def shortened(text: str, length: int) -> str:

@@ -32,7 +32,7 @@ async def revision(state: MetaState, *, writer: StreamWriter) -> dict[str, Any]:
         "drafts": {_WHOLE: text},
         "revisions": number,
         "decision": "",
-        "status": "done",
+        "status": "running",
         "thinking_process": tell_phase(writer, item, index),
     }
 

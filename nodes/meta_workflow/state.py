@@ -12,7 +12,8 @@ Intent = Literal["free_discussion", "casual_chat", "structured_request", "docume
 INTENTS: Final[tuple[Intent, ...]] = get_args(Intent)
 Step = Literal["retrieval", "analysis", "content_generation", "evaluation"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
-Status = Literal["done", "awaiting_decision"]
+# A turn is running until its answer, or its draft, is complete.
+Status = Literal["running", "done", "awaiting_decision"]
 
 PASSING_SCORE: Final = 7
 MOST_REVISIONS: Final = 2

@@ -11,7 +11,7 @@ from nodes.meta_workflow.citations import cited, unknown, without_unknown
 from nodes.meta_workflow.events import Telling
 from nodes.meta_workflow.facts import length_of
 from nodes.meta_workflow.prompting import about_answer
-from nodes.meta_workflow.prose import clean, shortened
+from nodes.meta_workflow.prose import shortened
 from nodes.meta_workflow.records import Passage
 
 
@@ -50,7 +50,7 @@ async def write(asked: Sequence[BaseMessage], demand: Demand, telling: Telling) 
 
 async def _written(asked: Sequence[BaseMessage], telling: Telling) -> str:
     answer = await ask("content_generation", asked, on_text=telling.hear, on_restart=telling.begin_again)
-    return clean(answer.text, complete=True)
+    return telling.text_of(answer.text)
 
 
 def _wrong(text: str, demand: Demand) -> list[str]:

@@ -11,13 +11,30 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from core.roles import Role
 from core.settings import OFFLINE
+from providers.offline.deep.analysis import analyse
+from providers.offline.deep.intent import recognise
+from providers.offline.deep.judgement import judge
+from providers.offline.deep.plan import plan
+from providers.offline.deep.quick import reply
+from providers.offline.deep.story import tell
+from providers.offline.deep.text import write
 from providers.offline.instructions.match import plan_calls
 from providers.offline.summary import summarise
 
 Rule = Callable[[Sequence[BaseMessage]], str]
 
 # What it can do; everything else it refuses.
-RULES: Final[dict[Role, Rule]] = {"summary": summarise, "interpret": plan_calls}
+RULES: Final[dict[Role, Rule]] = {
+    "summary": summarise,
+    "interpret": plan_calls,
+    "fast": reply,
+    "intent": recognise,
+    "planning": plan,
+    "analysis": analyse,
+    "content_generation": write,
+    "evaluation": judge,
+    "narrative": tell,
+}
 _CHUNK: Final = 16
 _MODEL: Final = {"model_name": OFFLINE}
 

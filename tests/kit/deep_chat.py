@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+import httpx
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
@@ -13,11 +14,12 @@ from core.roles import Role
 from graphs.meta_workflow import build
 from nodes.common.resources import Resources, bind
 from nodes.meta_workflow.records import ChatRecords, Documents, InMemoryChatRecords, InMemoryDocuments
-from tests.kit.fake_models import RoleModels, Script
+from tests.kit.fake_models import Breaks, RoleModels, Script
 
 SESSION: Final = "550e8400-e29b-41d4-a716-446655440000"
 THREAD: Final[RunnableConfig] = {"configurable": {"thread_id": "t"}}
 OUTPUT: Final = ["response", "thinking_process", "content_sections", "intent", "memory", "status"]
+DOWN: Final = Breaks(httpx.HTTPStatusError("", request=httpx.Request("POST", "http://x"), response=httpx.Response(400)))
 # Six hundred characters: what a plan with one section asks for.
 TEXT: Final = "降噪耳机让科技为年轻人挡住嘈杂。" * 40
 EVALUATION: Final = "- 综合分：8/10\n- 质量评估：切题，可直接使用。\n- 修改要点：无"
@@ -130,3 +132,23 @@ class DeepChat:
 def words(request: Sequence[BaseMessage]) -> str:
     """Return the first human message of a request."""
     return str(next(message for message in request if message.type == "human").text)
+
+
+def phases(output: Mapping[str, Any]) -> list[str]:
+    """Return the phases of an answer's thinking process."""
+    return [item["phase"] for item in output["thinking_process"]]
+
+
+def outside(shown: str) -> str:
+    """Return what of a human message stands between no data tags."""
+    left: list[str] = []
+    inside = ""
+    for line in shown.splitlines():
+        if not inside and line.startswith("<") and line.endswith(">"):
+            inside = line[1:-1]
+        elif inside and line == f"</{inside}>":
+            inside = ""
+        elif not inside:
+            left.append(line)
+    assert not inside
+    return "\n".join(left)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "2026_11_21_call_configuration"
-down_revision: str | None = "2026_11_21_interpret"
+revision: str = "2026_11_22_call_configuration"
+down_revision: str | None = "2026_11_21_leaner_commits"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
