@@ -41,7 +41,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail)
-	$(BIN)/python bench/calls.py
+	$(BIN)/python -m bench.calls
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.mcp
