@@ -72,6 +72,7 @@ async def ask(
     *,
     on_text: Callable[[str], None] | None = None,
     on_restart: Callable[[], None] | None = None,
+    attempts: int | None = None,
 ) -> Answer:
     """Ask the role's model, again when it is worth it: 429, 5xx, time-outs and broken connections.
 
@@ -80,6 +81,7 @@ async def ask(
         messages: the conversation, oldest first.
         on_text: is given the answer piece by piece while it comes.
         on_restart: is called before the answer begins anew, when an attempt broke off after pieces were given.
+        attempts: in place of the models' own number, for who counts attempts too and must not multiply them.
 
     Raises:
         ModelFailed: no attempt brought an answer; its cause is the last error.
@@ -87,7 +89,10 @@ async def ask(
     models = resources().models
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(models.max_attempts), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
+        stop=stop_after_attempt(attempts or models.max_attempts),
+        retry=retry_if_exception(is_retryable),
+        wait=_wait,
+        reraise=True,
     )
     try:
         return await retrying(call.attempt)

@@ -1,6 +1,7 @@
 """Prompts from Markdown files, and data put into them so that it cannot pass for instruction (W21, X029)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -33,12 +34,15 @@ def load(package: str, name: str) -> Prompt:
     return Prompt((files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8").strip())
 
 
-def as_data(tag: str, text: str) -> str:
+def as_data(tag: str, text: str, *, among: Iterable[str] = ()) -> str:
     """Put a text between `<tag>` and `</tag>`, on lines of their own; no tag of that name inside ends it early.
 
-    In the text the bracket of every such tag, opening or closing, in any case and however spaced, becomes `‹`.
+    In the text the bracket of every such tag, opening or closing, in any case and however spaced, becomes `‹`; also
+    that of the tags `among` which the text stands in the same message.
     """
-    return f"<{tag}>\n{_tag(tag).sub(_HARMLESS, text)}\n</{tag}>"
+    for name in {tag, *among}:
+        text = _tag(name).sub(_HARMLESS, text)
+    return f"<{tag}>\n{text}\n</{tag}>"
 
 
 @cache

@@ -1,6 +1,6 @@
 """Chat models that answer from a script, and note what they were asked."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,3 +104,25 @@ class FakeModels:
     async def chat(self, role: Role) -> BaseChatModel:
         self.roles.append(role)
         return self.model
+
+
+class RoleModels:
+    """A scripted model for each role that has a script; a role without one is not expected to be asked."""
+
+    def __init__(self, scripts: Mapping[Role, Script | Sequence[Script]], max_attempts: int = 1) -> None:
+        self.max_attempts = max_attempts
+        self._models = {
+            role: ScriptedModel(*(script if isinstance(script, list | tuple) else [script]))
+            for role, script in scripts.items()
+        }
+
+    async def chat(self, role: Role) -> BaseChatModel:
+        return self._models[role]
+
+    def requests(self, role: Role) -> list[list[BaseMessage]]:
+        """Return what the role's model was asked."""
+        return self._models[role].requests if role in self._models else []
+
+    def calls(self) -> dict[Role, int]:
+        """Return how often each role was asked, without those that never were."""
+        return {role: len(model.requests) for role, model in self._models.items() if model.requests}

@@ -1,0 +1,12 @@
+"""Step 5 of finalize, the last: the homework is stored, and that the session is finalised (E023, G49)."""
+
+from typing import Any
+
+from nodes.counseling.prepare import counseling_records
+from nodes.counseling.state import FinalizeState
+
+
+async def finish(state: FinalizeState) -> dict[str, Any]:
+    """Store the homework and the end of the session, once."""
+    await counseling_records().finish(state["session"], state["homework"], state["fallbacks"])
+    return {"step": "done"}
