@@ -26,3 +26,8 @@ class SystemClock:
 def render_seconds(moment: datetime) -> str:
     """Render an instant as `2025-11-08T10:00:00Z`, the form of families 000 and 002 (K06)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def render_milliseconds(moment: datetime) -> str:
+    """Render an instant as `2025-09-01T10:00:00.000Z`, the form of family 004 (K06)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
