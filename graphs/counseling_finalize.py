@@ -12,7 +12,7 @@ from nodes.counseling.memory import memory
 from nodes.counseling.prepare import after_prepare, prepare
 from nodes.counseling.state import FinalizeInput, FinalizeOutput, FinalizeState
 
-_STAGES: Final[dict[Hashable, str]] = {
+_STEPS: Final[dict[Hashable, str]] = {
     "diary": "diary",
     "activity": "activity",
     "memory": "memory",
@@ -33,7 +33,7 @@ def build() -> StateGraph[FinalizeState, Any, FinalizeInput, FinalizeOutput]:
     builder.add_node("memory", memory)
     builder.add_node("finish", finish)
     builder.add_edge(START, "prepare")
-    builder.add_conditional_edges("prepare", after_prepare, _STAGES)
+    builder.add_conditional_edges("prepare", after_prepare, _STEPS)
     builder.add_edge("diary", "activity")
     builder.add_edge("activity", "memory")
     builder.add_edge("memory", "finish")

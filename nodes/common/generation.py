@@ -78,9 +78,8 @@ async def generate(
                 answer = (await ask(role, messages, attempts=1)).text
         except (ModelFailed, TimeoutError) as error:
             failure = "provider"
-            # The model's own time-out is a ModelFailed; this one would be lost without a word.
             log.warning("generation_attempt_failed", role=role, attempt=attempt, error=type(error).__name__)
-            if isinstance(error, ModelFailed) and not is_retryable(error.__cause__ or error):
+            if not is_retryable(error.__cause__ or error):
                 break
             if attempt < ATTEMPTS:
                 await asyncio.sleep(_PAUSE * 2 ** (attempt - 1))
