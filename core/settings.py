@@ -121,6 +121,8 @@ class Settings(BaseModel):
     summary_timeout_seconds: float = Field(5.0, gt=0)
     interpret_timeout_seconds: float = Field(60.0, gt=0)
     execute_timeout_seconds: float = Field(120.0, gt=0)
+    finalize_timeout_seconds: float = Field(280.0, gt=0)
+    reply_timeout_seconds: float = Field(60.0, gt=0)
     execute_require_confirm: bool = True
     interpret_read_only_unconfirmed: bool = False
     worker_concurrency: int = Field(200, ge=1)

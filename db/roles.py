@@ -24,20 +24,25 @@ _LONGEST_DATABASE: Final = 63 - len("_system")
 
 # What the application may do with tables, by schema; tables named after it are for the system role only.
 _SCHEMAS: Final = ("auth", "audio", "counseling", "interpret", "platform", "public", "checkpoints", "jobs")
-_READ_ONLY: Final = frozenset({
-    *("auth.users", "audio.users", "interpret.tools", "public.alembic_version"),
-    *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
-    "counseling.weekly_compliance",
-})
-_CLOSED: Final = frozenset({
-    *("auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"),
-    *("counseling.whitelist_emails", "counseling.email_codes"),
-})
+_READ_ONLY: Final = frozenset(
+    {
+        *("auth.users", "audio.users", "interpret.tools", "public.alembic_version"),
+        *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
+        "counseling.weekly_compliance",
+    }
+)
+_CLOSED: Final = frozenset(
+    {
+        *("auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"),
+        *("counseling.whitelist_emails", "counseling.email_codes"),
+    }
+)
 # What is handed in is not taken back: rows may be added, and of those that are there only these columns change.
 _ADDED: Final[dict[str, tuple[str, ...]]] = {
     "counseling.visitor_instances": ("long_term_memory",),
     "counseling.sessions": (
         *("chat_history", "session_diary", "pre_session_activity", "homework", "fallbacks", "finalized_at"),
+        "remaking",
         *("finalize_thread_id", "reply_thread_id"),
     ),
     "counseling.long_term_memory_versions": ("content", "created_at"),

@@ -5,8 +5,12 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
+from server.counseling.endpoints import assistants, class_view, notes
+from server.counseling.endpoints import login as counseling_login
+from server.counseling.endpoints import sessions as counseling_sessions
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
-from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
+from server.runs.protocol import assistants as protocol_assistants
+from server.runs.protocol import not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -23,8 +27,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     confirm.router,
     tools.router,
     sessions.router,
-    system.router,
+    counseling_sessions.router,
+    notes.router,
     assistants.router,
+    class_view.router,
+    counseling_login.router,
+    system.router,
+    protocol_assistants.router,
     thread_state.router,
     runs.router,
     not_offered.router,

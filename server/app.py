@@ -18,6 +18,7 @@ from server.api import ROUTERS
 from server.auth.identity import open_identity
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.counseling.login_repository import appoint
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
@@ -70,6 +71,7 @@ def create_app(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
             await promote(runtime.system, settings.admin_phones)
+            await appoint(runtime.system, settings.admin_emails, runtime.clock.now())
             yield
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)

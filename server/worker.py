@@ -8,8 +8,11 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from server.calls.summary_records import SummaryRecords
+from server.counseling.daily import DailyCompliance
+from server.counseling.records import SessionRecords as CounselingSessions
 from server.interpret import call_repository
 from server.interpret.records import CallJournal, SessionRecords
 from server.runs.execution import RUN_JOB, Parts, Settle
@@ -30,6 +33,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         return {
             CallRecords: SummaryRecords(runtime.database, owner_id, settle),
             InterpretRecords: SessionRecords(runtime.database, owner_id, settle),
+            CounselingRecords: CounselingSessions(runtime.database, owner_id, settle, runtime.clock),
             ToolJournal: CallJournal(runtime.database, owner_id, settle),
         }
 
@@ -61,10 +65,12 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         settings.retention_sweep_seconds,
         {"tool_calls": call_repository.delete_before},
     )
+    daily = DailyCompliance(runtime.system, runtime.clock)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()
+    daily.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
@@ -72,6 +78,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     finally:
         runtime.engine.executor = None
         await retention.stop()
+        await daily.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()

@@ -28,6 +28,8 @@ PUBLIC = {
     ("GET", "/info"),
     ("POST", "/api/v1/auth/send-code"),
     ("POST", "/api/v1/auth/login"),
+    ("POST", "/auth/request-code"),
+    ("POST", "/auth/verify-code"),
 }
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 

@@ -157,7 +157,10 @@ class CounselingSession(Base):
             postgresql_where=text("finalize_thread_id IS NOT NULL"),
         ),
         Index(
-            "sessions_reply_thread", "reply_thread_id", unique=True, postgresql_where=text("reply_thread_id IS NOT NULL")
+            "sessions_reply_thread",
+            "reply_thread_id",
+            unique=True,
+            postgresql_where=text("reply_thread_id IS NOT NULL"),
         ),
         {"schema": "counseling"},
     )
@@ -171,6 +174,7 @@ class CounselingSession(Base):
     pre_session_activity: Mapped[dict[str, Any] | None]
     homework: Mapped[list[dict[str, Any]]] = mapped_column(server_default=_EMPTY_LIST)
     fallbacks: Mapped[list[str]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
+    remaking: Mapped[bool] = mapped_column(server_default=text("false"))
     finalize_thread_id: Mapped[UUID | None]
     reply_thread_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

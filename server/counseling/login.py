@@ -39,7 +39,8 @@ async def send(runtime: Runtime, identity: Identity, email: str, issued: tuple[U
     try:
         await identity.sender.send("email", email, code)
     except CodeNotSent:
-        log.error("email_code_not_sent", code_id=str(code_id))
+        # The sender has said why.
+        log.warning("email_code_not_sent", code_id=str(code_id))
         await login_repository.withdraw_code(runtime.database.pool, code_id)
 
 

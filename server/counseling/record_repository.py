@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -94,8 +94,17 @@ async def finish(
     """Store the homework and the end of a session, once; False when the session is gone."""
     await session.execute(
         update(CounselingSession)
-        .where(CounselingSession.id == session_id, CounselingSession.finalized_at.is_(None))
-        .values(homework=homework, fallbacks=fallbacks, finalized_at=at)
+        .where(
+            CounselingSession.id == session_id,
+            or_(CounselingSession.finalized_at.is_(None), CounselingSession.remaking),
+        )
+        .values(
+            homework=homework,
+            fallbacks=fallbacks,
+            finalized_at=func.coalesce(CounselingSession.finalized_at, at),
+            remaking=False,
+        )
+        .execution_options(synchronize_session=False)
     )
     return await session.scalar(select(CounselingSession.id).where(CounselingSession.id == session_id)) is not None
 
@@ -113,20 +122,6 @@ async def keep_thread(session: AsyncSession, session_id: UUID, column: str, thre
     return kept or thread_id
 
 
-async def reopen(session: AsyncSession, session_id: UUID) -> tuple[UUID, UUID | None] | None:
-    """Let a finalised session be finalised again; returns its student and its last run's thread."""
-    reopened = await session.execute(
-        select(CounselingSession.student_id, CounselingSession.finalize_thread_id)
-        .where(CounselingSession.id == session_id)
-        .with_for_update()
-    )
-    row = reopened.first()
-    if row is None:
-        return None
-    await session.execute(
-        update(CounselingSession)
-        .where(CounselingSession.id == session_id)
-        .values(finalize_thread_id=None)
-        .execution_options(synchronize_session=False)
-    )
-    return row[0], row[1]
+async def remake(session: AsyncSession, session_id: UUID) -> None:
+    """Let a finalised session be finalised once more."""
+    await session.execute(update(CounselingSession).where(CounselingSession.id == session_id).values(remaking=True))

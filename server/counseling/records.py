@@ -50,7 +50,7 @@ class SessionRecords:
             last_diary=(before.session_diary or "") if before else "",
             homework=[cast("Homework", one) for one in before.homework] if before else [],
         )
-        if found.finalized_at is not None:
+        if found.finalized_at is not None and not found.remaking:
             context["finalized"] = _finalized(found, version)
         return context
 

@@ -75,9 +75,7 @@ async def insert_session(
     return made.first()
 
 
-async def append(
-    session: AsyncSession, session_id: UUID, line: dict[str, Any], *, key: str | None = None
-) -> bool:
+async def append(session: AsyncSession, session_id: UUID, line: dict[str, Any], *, key: str | None = None) -> bool:
     """Append a message, in one statement (W31); False when the session is finalised, or being so, or full.
 
     Args:
@@ -117,7 +115,7 @@ async def newest(session: AsyncSession, instance_id: UUID, *, completed: bool) -
     return await session.scalar(statement.order_by(CounselingSession.session_number.desc()).limit(1))
 
 
-async def page(session: AsyncSession, instance_id: UUID, *, limit: int, offset: int) -> Sequence[Row[Any]]:
+async def page(session: AsyncSession, instance_id: UUID, *, limit: int, offset: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """Read a page of an instance's sessions, the newest first, without what was said in them (E028)."""
     rows = await session.execute(
         select(

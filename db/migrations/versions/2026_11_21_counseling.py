@@ -89,6 +89,7 @@ CREATE TABLE counseling.sessions (
   pre_session_activity JSONB,
   homework JSONB NOT NULL DEFAULT '[]',
   fallbacks JSONB NOT NULL DEFAULT '[]',
+  remaking BOOLEAN NOT NULL DEFAULT false,
   finalize_thread_id UUID,
   reply_thread_id UUID,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),

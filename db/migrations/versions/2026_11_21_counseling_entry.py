@@ -1,4 +1,4 @@
-"""What works on counseling's tables before there is a user, or for more than its caller sees (E046, E048–E052, E066)."""
+"""Entry points of counseling: before there is a user, or on more than the caller sees (E046, E048–E052, E066)."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -141,7 +141,7 @@ $$;
 
 # Under its caller's rights: the system's own jobs may call it, requests go through `class_compliance`.
 COMPLIANCE = """
--- Writes a week's flags (G55) and says of how many students. What was computed after the week's end stays, if `settled`.
+-- Writes a week's flags (G55), says of how many students. What was computed after its end stays, if `settled`.
 CREATE FUNCTION counseling.write_compliance(
   week TEXT, starts TIMESTAMPTZ, deadline TIMESTAMPTZ, ends TIMESTAMPTZ, at TIMESTAMPTZ,
   only_class INTEGER, settled BOOLEAN)
