@@ -1,7 +1,6 @@
 """Counseling (004): people, visitors, sessions, memory, what is handed in, and who may see it (E068–E075, G59, G60)."""
 
 from collections.abc import Sequence
-from importlib import import_module
 
 from alembic import op
 
@@ -59,7 +58,7 @@ CREATE INDEX email_codes_email_created ON counseling.email_codes(email, created_
 CREATE INDEX email_codes_created ON counseling.email_codes(created_at);
 """
 
-# A thread may not be there yet: its first run makes it. Uniqueness names the student too, because foreign keys do.
+# A thread may not be there (yet, or any more): a run makes it. Uniqueness names the student too, because foreign keys do.
 SESSIONS = """
 CREATE TABLE counseling.visitor_templates (
   key TEXT PRIMARY KEY,
@@ -281,7 +280,7 @@ CREATE POLICY answers ON counseling.questions FOR UPDATE
   USING (student_id = ANY ((SELECT counseling.bound_students())::uuid[]));
 """
 
-# A student's address outlives him nowhere; a thread is named by what it was for.
+# A person's address does not outlive him.
 FORGET_USER = """
 CREATE FUNCTION counseling.forget_user() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -292,22 +291,6 @@ BEGIN
 END $$;
 CREATE TRIGGER forget_user AFTER DELETE ON counseling.users
   FOR EACH ROW EXECUTE FUNCTION counseling.forget_user();
-"""
-
-FORGET = """
-CREATE OR REPLACE FUNCTION platform.forget_thread() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  DELETE FROM checkpoints.checkpoints WHERE thread_id = OLD.id::text;
-  DELETE FROM checkpoints.checkpoint_blobs WHERE thread_id = OLD.id::text;
-  DELETE FROM checkpoints.checkpoint_writes WHERE thread_id = OLD.id::text;
-  DELETE FROM checkpoints.list_items WHERE thread_id = OLD.id::text;
-  UPDATE public.call_records SET summary_thread_id = NULL WHERE summary_thread_id = OLD.id;
-  DELETE FROM interpret.sessions WHERE thread_id = OLD.id;
-  UPDATE counseling.sessions SET finalize_thread_id = NULL WHERE finalize_thread_id = OLD.id;
-  UPDATE counseling.sessions SET reply_thread_id = NULL WHERE reply_thread_id = OLD.id;
-  RETURN NULL;
-END $$;
 """
 
 
@@ -330,10 +313,8 @@ def upgrade() -> None:
         )
     op.execute(_OTHERS_WRITE)
     op.execute(FORGET_USER)
-    op.execute(FORGET)
 
 
 def downgrade() -> None:
     """Remove them; people and threads stay."""
-    op.execute(import_module("db.migrations.versions.2026_11_21_interpret").FORGET)
     op.execute("DROP SCHEMA counseling CASCADE")
