@@ -51,7 +51,7 @@ async def test_t20(school: School, models: ModelServer) -> None:
     assert body["diary"] == DIARY
     assert json.loads(body["activityJson"]) == {"summary": "这周去了一次食堂。", "mood": "有点紧张"}
     assert list(body["ltm"]) == list(SLOTS)
-    asked = models.requests("diary")[0].text
+    asked = models.requests("diary")[0].user
     assert "ai: 第1句" in asked
     assert "user: 第0句" in asked
     query = "SELECT long_term_memory AS m FROM counseling.visitor_instances WHERE owner_id = %s"
