@@ -9,6 +9,7 @@ from uuid import UUID
 from db.database import Database, Pool
 from server.auth import codes
 from server.counseling.scopes import Role
+from server.counseling.whitelist import clean_email
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ async def appoint(system: Database, emails: Sequence[str], at: datetime) -> None
     Who is on the list already keeps his role and status there.
     """
     async with system.pool.connection() as connection, connection.transaction():
-        for email in emails:
+        for email in map(clean_email, emails):
             await connection.execute(
                 "INSERT INTO counseling.whitelist_emails (email, role, status, created_at, updated_at)"
                 " VALUES (%s, 'admin', 'active', %s, %s) ON CONFLICT DO NOTHING",

@@ -157,11 +157,9 @@ BEGIN
   FROM counseling.users AS u
   LEFT JOIN counseling.assistant_students AS b ON b.student_id = u.auth_user_id
   LEFT JOIN (
-    SELECT s.student_id, true AS finalized, bool_or(t.first_at < deadline) AS recorded,
-           bool_or(s.finalized_at < deadline AND t.first_at < deadline) AS done
-    FROM counseling.sessions AS s
-    LEFT JOIN (SELECT h.session_id, min(h.created_at) AS first_at FROM counseling.thought_records AS h
-               WHERE h.created_at >= starts GROUP BY h.session_id) AS t ON t.session_id = s.id
+    SELECT s.student_id, true AS finalized, bool_or(t.created_at < deadline) AS recorded,
+           bool_or(s.finalized_at < deadline AND t.created_at < deadline) AS done
+    FROM counseling.sessions AS s LEFT JOIN counseling.thought_records AS t ON t.session_id = s.id
     WHERE s.created_at >= starts AND s.created_at < ends AND s.finalized_at IS NOT NULL
     GROUP BY s.student_id
   ) AS f ON f.student_id = u.auth_user_id

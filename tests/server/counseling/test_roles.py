@@ -258,7 +258,9 @@ async def test_a_phone_login_is_none_here(school: School) -> None:
     sent = await school.nobody.post("/api/v1/auth/send-code", json={"phone": phone})
     assert sent.status_code == 200
     code = (await _last_code(school)).pop()
-    token = (await school.nobody.post("/api/v1/auth/login", json={"phone": phone, "code": code})).json()["data"]["token"]
+    token = (await school.nobody.post("/api/v1/auth/login", json={"phone": phone, "code": code})).json()["data"][
+        "token"
+    ]
     client = client_of(school.service, token)
     things = Things(unknown(), unknown())
     for method, path in RULES:
@@ -278,9 +280,7 @@ async def test_a_key_acts_as_its_user(school: School) -> None:
     async with school.service.runtime.system.transaction() as session:
         key = await api_keys.create(session, "test", UUID(school.ta1.id))
         other = await api_keys.create(session, "test")
-    client = httpx.AsyncClient(
-        transport=school.nobody._transport, base_url="http://test", headers={"x-api-key": key}
-    )
+    client = httpx.AsyncClient(transport=school.nobody._transport, base_url="http://test", headers={"x-api-key": key})
     assert (await client.get("/me")).json()["role"] == "assistant_tech"
     client.headers["x-api-key"] = other
     assert refusal(await client.get("/me")) == (401, "unauthorized")
@@ -392,9 +392,7 @@ class TestInSql:
 
         await asyncio.to_thread(look)
 
-    async def test_an_account_that_is_not_active_sees_nothing_of_others(
-        self, scene: School, database_url: str
-    ) -> None:
+    async def test_an_account_that_is_not_active_sees_nothing_of_others(self, scene: School, database_url: str) -> None:
         await execute(scene.service, "UPDATE counseling.users SET status = 'inactive' WHERE role <> 'student'")
 
         def look() -> None:

@@ -105,7 +105,20 @@ def test_keys(moment: datetime, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "2025-9", "2025-00", "2025-53", "2026-54", "25-01", "2025-W39", "2025-39 ", "２０２５-39", "0000-01", "2025_39"]
+    "key",
+    [
+        "",
+        "2025-9",
+        "2025-00",
+        "2025-53",
+        "2026-54",
+        "25-01",
+        "2025-W39",
+        "2025-39 ",
+        "２０２５-39",
+        "0000-01",
+        "2025_39",
+    ],
 )
 def test_no_keys(key: str) -> None:
     with pytest.raises(ValueError, match="周"):
