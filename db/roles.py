@@ -23,8 +23,8 @@ KINDS: Final[tuple[Kind, ...]] = ("app", "system")
 _LONGEST_DATABASE: Final = 63 - len("_system")
 
 # What the application may do with tables, by schema; tables named after it are for the system role only.
-_SCHEMAS: Final = ("auth", "audio", "interpret", "platform", "public", "checkpoints", "jobs")
-_READ_ONLY: Final = frozenset({"auth.users", "audio.users", "interpret.tools", "public.alembic_version"})
+_SCHEMAS: Final = ("auth", "audio", "chat", "interpret", "platform", "public", "checkpoints", "jobs")
+_READ_ONLY: Final = frozenset({"auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"})
 _CLOSED: Final = frozenset({"auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"})
 
 

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
+from server.chat.endpoints import chat, documents
+from server.chat.endpoints import sessions as chat_sessions
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
 from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
 
@@ -23,6 +25,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     confirm.router,
     tools.router,
     sessions.router,
+    chat.router,
+    chat_sessions.router,
+    documents.router,
     system.router,
     assistants.router,
     thread_state.router,

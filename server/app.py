@@ -18,6 +18,8 @@ from server.api import ROUTERS
 from server.auth.identity import open_identity
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.chat.documents import FORM_BYTES
+from server.chat.service import open_chat
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
@@ -69,6 +71,7 @@ def create_app(
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
+            app.state.chat = await stack.enter_async_context(open_chat(runtime))
             await promote(runtime.system, settings.admin_phones)
             yield
 
@@ -82,7 +85,8 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request; what is added last is outermost."""
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    uploads = {"/api/v1/documents/upload": settings.max_document_bytes + FORM_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, others=uploads)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
     app.add_middleware(
         CORSMiddleware,

@@ -147,7 +147,9 @@ def translate(error: Exception, family: Family, *, debug: bool = False) -> Collo
             log.error("request_crashed", exc_info=error)
             shown = ColloquyError(_CRASHED)
     if shown.status >= SERVER_ERROR:
-        text = f"{type(error).__name__}: {error}"
+        # A sentence of ours that stands for something else: what that was.
+        reason = error.__cause__ if isinstance(error, ColloquyError) and error.__cause__ else error
+        text = f"{type(reason).__name__}: {reason}"
         shown.detail = text if debug else structlog.contextvars.get_contextvars().get("request_id")
     return shown
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from typing import Final
 from uuid import uuid4
 
@@ -80,17 +81,20 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
 class BodyLimit:
     """Refuses bodies over a limit: by their declared length, or as soon as more has come (413)."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, others: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        # By path: uploads have limits of their own.
+        self._others = others or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._others.get(scope["path"], self._max_bytes)
         declared = Headers(scope=scope).get("content-length", "").lstrip("0")
         # By its digits first: a number of thousands of them is none that Python reads.
-        if declared.isdecimal() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_bytes):
+        if declared.isdecimal() and (len(declared) > _MOST_DIGITS or int(declared) > most):
             response = render(TooLarge("请求体过大"), family_of(scope["path"]))
             await response(scope, receive, send)
             return
@@ -100,7 +104,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if received > most:
                 raise HTTPException(413)
             return message
 

@@ -138,16 +138,21 @@ async def note(
     step: str,
     outcome: Noted,
     message: str,
-) -> None:
-    """Add a row to the log of the session that keeps this thread and set its status, once for each key (B019)."""
+) -> bool:
+    """Add a row to the log of the session that keeps this thread and set its status, once for each key (B019).
+
+    Returns:
+        Whether it was added: there is such a session, and the key is new.
+    """
     found = await session.scalar(
         select(InterpretSession.id).where(InterpretSession.thread_id == thread_id, InterpretSession.user_id == user_id)
     )
     if found is None:
-        return
+        return False
     added = await _log(session, user_id, found, key=key, step=step, status=outcome, message=message)
     if added and status is not None:
         await _set_status(session, user_id, found, status)
+    return added
 
 
 async def _log(
