@@ -346,6 +346,47 @@ class TestAgain:
         assert records.finished["next"] == ([], ["ltm", *(f"ltm.{slot}" for slot in SLOTS)])
 
 
+LEFT = {"diary": "<diary>早先的日记</diary>", "activity": {"summary": "早先的"}, "ltm": NEW, "fallbacks": []}
+
+
+class TestRemake:
+    """An operator's `refinalize` (G68)."""
+
+    @pytest.mark.parametrize(
+        ("fallbacks", "calls"),
+        [
+            ([], {"diary": 1, "activity": 1, "ltm": 1}),
+            (["diary", "ltm"], {"diary": 1, "activity": 1, "ltm": 1}),
+            (["activity"], {"activity": 1, "ltm": 1}),
+            (["ltm", "ltm.milestones"], {"ltm": 1}),
+        ],
+    )
+    async def test_stages_before_the_first_fallback_stay(self, fallbacks: list[str], calls: dict[Role, int]) -> None:
+        one = setting(remake={**LEFT, "fallbacks": fallbacks})
+        output = await one.run(GIVEN)
+        assert one.models.calls() == calls
+        assert output["diary"] == (DIARY if "diary" in calls else LEFT["diary"])
+        assert output["activity"] == (ACTIVITY if "activity" in calls else LEFT["activity"])
+        assert output["fallbacks"] == []
+
+    async def test_a_provider_that_is_still_down_costs_nothing_that_was_good(self) -> None:
+        one = setting({"diary": DOWN, "activity": DOWN, "ltm": DOWN}, remake={**LEFT, "fallbacks": []})
+        output = await one.run(GIVEN)
+        assert {name: output[name] for name in ("diary", "activity", "ltm")} == {
+            name: LEFT[name] for name in ("diary", "activity", "ltm")
+        }
+        assert output["fallbacks"][:3] == ["diary", "activity", "ltm"]
+
+    async def test_it_may_follow_on_the_thread_of_the_first(self) -> None:
+        one = setting({"ltm": "nothing"})
+        first = await one.run(GIVEN)
+        left = {name: first[name] for name in ("diary", "activity", "ltm", "fallbacks")}
+        one.records = InMemoryCounselingRecords({SESSION: session(remake=left)})
+        one.script({})
+        assert (await one.run(GIVEN))["ltm"] == NEW
+        assert one.models.calls() == {"ltm": 1}
+
+
 class TestInput:
     @pytest.mark.parametrize("chat", [[], [Line(speaker="user", content=" \n")]])
     async def test_an_empty_history(self, chat: list[Line]) -> None:
