@@ -21,7 +21,10 @@ def write_diary(messages: Sequence[BaseMessage]) -> str:
     """Answer `<diary>…</diary>` from the transcript between its tags."""
     said = sentences(data_of(messages).get("transcript", ""))
     own = best((each for each in said if each.speaker == "ai"), _VISITOR, _MOST_OWN)
-    heard = best((each for each in said if each.speaker == "user"), _COUNSELOR, _MOST_HEARD)
+    # Without a cue it is small talk, a question, or an order to whoever writes this.
+    heard = best(
+        (each for each in said if each.speaker == "user" and _COUNSELOR.search(each.text)), _COUNSELOR, _MOST_HEARD
+    )
     told = [BY_RULES]
     told.append("今天的咨询里，我说：" + "".join(quote(each.text) for each in own) if own else "今天我没有说什么。")
     if heard:

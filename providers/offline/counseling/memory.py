@@ -34,6 +34,9 @@ def write_memory(messages: Sequence[BaseMessage]) -> str:
     held = {name: text.strip() for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
     said = quotes_in(data.get("diary", "").partition("咨询师对我说")[0])
     slots = {_FOCUS: _focus(data.get("activity", ""), held.get(_FOCUS, ""))}
+    # The week's focus is written anew; what it was belongs to what has been talked about.
+    if (before := held.get(_FOCUS, "")) not in ("", NOTHING, slots[_FOCUS]):
+        held["discussed_topics"] = _added(held.get("discussed_topics", ""), [before])
     for slot, cues in _CUES.items():
         slots[slot] = _added(held.get(slot, ""), (sentence for sentence in said if cues.search(sentence)))
     inside = "\n".join(f"<{slot}>{_plain(text)}</{slot}>" for slot, text in slots.items())

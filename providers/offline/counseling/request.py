@@ -14,6 +14,7 @@ _LINE: Final = re.compile(r"^(ai|user): ", re.MULTILINE)
 _SENTENCE: Final = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]*")
 _QUOTED: Final = re.compile(r"“([^“”]+)”")
 _MARKS: Final = str.maketrans({"“": "‘", "”": "’", "<": "‹", ">": "›", "\n": " "})
+_FIGURES: Final = re.compile(r"[0-9]+")
 _SHORTEST: Final = 5
 
 
@@ -41,13 +42,17 @@ def turns(transcript: str) -> list[tuple[str, str]]:
 
 
 def sentences(transcript: str) -> list[Said]:
-    """Return the sentences that say something, in order."""
+    """Return the sentences that say something, in order; those that differ in figures only are taken once."""
     found = [(speaker, part.strip()) for speaker, words in turns(transcript) for part in _SENTENCE.findall(words)]
-    return [Said(place, *said) for place, said in enumerate(found) if len(said[1]) >= _SHORTEST]
+    first: dict[tuple[str, str], Said] = {}
+    for place, (speaker, text) in enumerate(found):
+        if len(text) >= _SHORTEST:
+            first.setdefault((speaker, _FIGURES.sub("", text)), Said(place, speaker, text))
+    return list(first.values())
 
 
 def best(candidates: Iterable[Said], cues: re.Pattern[str], most: int) -> list[Said]:
-    """Return the sentences with the most cues and figures, in the session's order."""
+    """Return the sentences with the most cues, long ones before short ones, in the session's order."""
 
     def weight(said: Said) -> tuple[float, int]:
         asked = said.text.endswith(("?", "？"))
