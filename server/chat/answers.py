@@ -69,10 +69,10 @@ class Answers:
         return live
 
     async def stop(self) -> None:
-        """Give answers under way a moment, and end what waits; runs go on elsewhere, and keep their answers."""
-        tasks = [live.task for live in self._live.values() if live.task is not None and not live.task.done()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        """Give quick answers under way a moment, and end what waits: runs go on elsewhere, and keep their answers."""
+        tasks = {live.task: live.turn for live in self._live.values() if live.task is not None and not live.task.done()}
+        if quick_ones := [task for task, turn in tasks.items() if turn.work == "reply"]:
+            await asyncio.wait(quick_ones, timeout=_STOP_SECONDS)
         for task in tasks:
             await end(task)
 
@@ -149,8 +149,9 @@ class Answers:
         """Run the workflow on the session's thread, within the budget (G41)."""
         try:
             return await self._run(live)
-        finally:
+        except BaseException:
             await self._release(live.turn)
+            raise
 
     async def _run(self, live: Live) -> DeepAnswer:
         turn = live.turn
@@ -206,7 +207,9 @@ class Answers:
         request.metadata.pop("turn_id")
         try:
             run_id = await engine.resume(request, "skip")
-            await engine.wait(session.owner_id, run_id, deadline - time.monotonic())
+            result = await engine.wait(session.owner_id, run_id, deadline - time.monotonic())
+            if not result.status.finished:
+                raise _failure(result)
         except Conflict:
             # It was answered by other means meanwhile.
             log.info("draft_left_by_others", thread_id=str(session.thread_id))
@@ -247,6 +250,7 @@ class Answers:
                 answer=result.output,
                 at=self._runtime.clock.now(),
             )
+            await sessions.release(connection, session.id, turn.id)
         return answer
 
     async def _follow(self, live: Live) -> Answer:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
+
 from db.database import acting_for
 from nodes.meta_workflow.decisions import Decision, decision_of
 from server.chat.access import Caller
@@ -90,6 +92,13 @@ class Turns:
             Conflict: another message is being answered (SESSION_BUSY), or no decision is waited for.
             InvalidInput: the idempotency key belongs to another request.
         """
+        try:
+            return await self._accept(asked)
+        except UniqueViolation:
+            # Its key came in another request at the same time, which has a session of its own: now it is known.
+            return await self._accept(asked)
+
+    async def _accept(self, asked: Asked) -> Turn:
         pool = self._runtime.database.pool
         if not asked.session_id:
             return await self._in_new_session(asked)
@@ -216,6 +225,8 @@ class Turns:
                 idempotency=asked.idempotency,
                 at=self._runtime.clock.now(),
             )
+        elif same is not None and asked.idempotency is not None:
+            await messages.set_key(connection, session, turn_id, asked.idempotency)
         await sessions.lease(connection, session, turn_id, self._runtime.clock.now())
         return Turn(
             id=turn_id,

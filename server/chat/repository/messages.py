@@ -121,6 +121,15 @@ async def insert_question(
     )
 
 
+async def set_key(connection: Connection, session: Session, turn_id: UUID, idempotency: Idempotency) -> None:
+    """Let a question that is asked once more be known by the key of the newest request."""
+    await connection.execute(
+        "UPDATE chat.messages SET request_key = %s, request_sha256 = %s"
+        " WHERE session_id = %s AND owner_id = %s AND turn_id = %s AND role = 'user'",
+        (idempotency.key, idempotency.request_sha256, session.id, session.owner_id, turn_id),
+    )
+
+
 async def insert_answer(
     connection: Connection,
     session: Session,

@@ -1,6 +1,7 @@
 """Sessions and quick mode over HTTP: scenario T15, D001–D020, G36–G44."""
 
 import asyncio
+import io
 import json
 import re
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from core import logging
 from db.database import acting_for
 from server.chat.repository import messages, sessions
 from server.chat.turns import REMEMBERED_TURNS
@@ -288,6 +290,14 @@ class TestAskingTwice:
         second = await person.say("你好", session_id="", headers=headers)
         assert first.json() == second.json()
 
+    async def test_at_once_and_without_a_session(self, person: Person, scripted: ModelServer) -> None:
+        scripted.script("fast", Delay(0.3, "一次。"), "两次。")
+        headers = {"idempotency-key": "k-1"}
+        answers = await asyncio.gather(*(person.say("你好", session_id=None, headers=headers) for _ in range(5)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
+        assert scripted.calls("fast") == 1
+
     async def test_a_key_is_one_requests(self, person: Person, scripted: ModelServer) -> None:
         headers = {"idempotency-key": "k-1"}
         await person.say("你好", headers=headers)
@@ -301,6 +311,25 @@ class TestAskingTwice:
         second = await person.client.post(CHAT, json=body, headers=headers)
         assert second.status_code in (200, 440)
         assert first.status_code == 200
+
+
+async def test_nothing_that_was_said_and_no_session_is_logged(
+    person: Person, scripted: ModelServer, log: io.StringIO
+) -> None:
+    secret = "机密内容4417"
+    scripted.script("fast", f"{secret}，好的。")
+    scripted.script("content_generation", secret)
+    scripted.script("planning", secret, Status(500))
+    await person.upload(f"{secret}.txt", secret.encode())
+    for mode in ("chat", "deep", "deep"):
+        await person.say(secret, mode, tags=[secret])
+    await person.say(secret, mode=secret)
+    await person.history()
+    await asyncio.to_thread(logging.flush)
+    written = log.getvalue()
+    assert "run_finished" in written
+    assert secret not in written
+    assert person.session_id not in written
 
 
 class TestStream:
