@@ -22,9 +22,15 @@ Role = Literal[
     "content_generation",
     "evaluation",
     "narrative",
+    "fallback",
 ]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+# Asked once more of the model of `fallback`, where one is configured, when their own gave no answer (G43).
+HAS_FALLBACK: Final[frozenset[Role]] = frozenset(
+    ("fast", "deep", "intent", "planning", "analysis", "content_generation", "evaluation", "narrative")
+)
 
 # The steps of deep chat use the deep model unless they are given one of their own.
 FALLBACK_ROLE: Final[dict[Role, Role]] = {

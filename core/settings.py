@@ -125,6 +125,9 @@ class Settings(BaseModel):
     reply_timeout_seconds: float = Field(60.0, gt=0)
     execute_require_confirm: bool = True
     interpret_read_only_unconfirmed: bool = False
+    chat_session_ttl_seconds: int = Field(3600, ge=1, le=10_000_000)
+    deep_timeout_seconds: float = Field(120.0, gt=0)
+    max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)
     worker_concurrency: int = Field(200, ge=1)
     # Zero: no limit.
     retention_checkpoints_per_thread: int = Field(100, ge=0)
@@ -138,6 +141,9 @@ class Settings(BaseModel):
     trusted_proxies: CommaList = Field(default_factory=lambda: ["127.0.0.1"])
     rate_limit_codes: RateLimit = "20/hour"
     rate_limit_logins: RateLimit = "30/minute"
+    rate_limit_sessions: RateLimit = "120/minute"
+    rate_limit_chat: RateLimit = "120/minute"
+    rate_limit_uploads: RateLimit = "60/minute"
     rate_limit_storage_url: SecretStr = SecretStr("async+memory://")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None

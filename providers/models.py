@@ -4,7 +4,7 @@ import asyncio
 
 from langchain_core.language_models import BaseChatModel
 
-from core.roles import ROLES, Role
+from core.roles import HAS_FALLBACK, ROLES, Role
 from core.settings import OFFLINE, Settings
 from providers import vendors
 from providers.limits import limits_of
@@ -39,13 +39,21 @@ class Models:
         """How often one model call may be tried in all."""
         return self._settings.model_max_attempts
 
+    def fallback(self, role: Role) -> Role | None:
+        """Return the role to ask when this one's model gave no answer; None where nothing is configured (G43)."""
+        return "fallback" if self._has_fallback and role in HAS_FALLBACK else None
+
+    @property
+    def _has_fallback(self) -> bool:
+        return self._settings.role("fallback").model is not None
+
     def name(self, role: Role) -> str:
         """Return the name of the model behind a role: `provider:model` or `offline`."""
         return str(self._names[role])
 
     def describe(self) -> dict[str, str]:
-        """Return the name of the model behind each role."""
-        return {role: self.name(role) for role in ROLES}
+        """Return the name of the model behind each role; a fallback only where one is configured."""
+        return {role: self.name(role) for role in ROLES if role != "fallback" or self._has_fallback}
 
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits set; made once, however many ask at once."""

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from server import health, monitoring
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, records
+from server.chat.endpoints import chat, documents
+from server.chat.endpoints import sessions as chat_sessions
 from server.counseling.endpoints import assistants, class_view, notes
 from server.counseling.endpoints import login as counseling_login
 from server.counseling.endpoints import sessions as counseling_sessions
@@ -27,6 +29,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     confirm.router,
     tools.router,
     sessions.router,
+    chat.router,
+    chat_sessions.router,
+    documents.router,
     counseling_sessions.router,
     notes.router,
     assistants.router,

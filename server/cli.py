@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from core.settings import Settings
-from server import key_commands
+from server import eval_commands, key_commands
 from server.command import load_settings, run
 from server.counseling import commands
 
@@ -26,6 +26,7 @@ Configs = Annotated[
     typer.Option(help="A langgraph.json whose graphs are served; give it again for another (COLLOQUY_CONFIG)."),
 ]
 app.add_typer(key_commands.app, name="api-key")
+app.add_typer(eval_commands.app, name="eval")
 app.add_typer(commands.app)
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from server.metrics import RATE_LIMITED
 
 log = structlog.get_logger(__name__)
 
-Limited = Literal["codes", "logins"]
+Limited = Literal["codes", "logins", "sessions", "chat", "uploads"]
 # A household or a server has a whole /64: counting single addresses would count nothing.
 _IPV6_NETWORK: Final = 64
 
@@ -33,6 +33,9 @@ class RateLimits:
         self._rates: dict[Limited, list[RateLimitItem]] = {
             "codes": parse_many(settings.rate_limit_codes),
             "logins": parse_many(settings.rate_limit_logins),
+            "sessions": parse_many(settings.rate_limit_sessions),
+            "chat": parse_many(settings.rate_limit_chat),
+            "uploads": parse_many(settings.rate_limit_uploads),
         }
 
     async def hit(self, name: Limited, address: str) -> None:

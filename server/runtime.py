@@ -26,7 +26,7 @@ from server.runs import workflows
 from server.runs.broker import Broker
 from server.runs.engine import RunEngine
 from server.runs.workflows import Workflows
-from tools.mcp import servers as tool_servers
+from tools.mcp import configuration as tool_servers
 from tools.mcp.environment import hub_from
 from tools.mcp.hub import McpHub
 from tools.mcp.model import ToolHub

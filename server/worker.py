@@ -10,11 +10,14 @@ from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
 from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
+from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
+from server.chat import records as chat
+from server.chat.retention import ChatRetention
 from server.counseling.daily import DailyCompliance
 from server.counseling.records import SessionRecords as CounselingSessions
 from server.interpret import call_repository
-from server.interpret.records import CallJournal, SessionRecords
+from server.interpret import records as interpret
 from server.runs.execution import RUN_JOB, Parts, Settle
 from server.runs.executor import Executor
 from server.runs.leases import Leases
@@ -30,11 +33,14 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
 
     def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
+        database, clock, ids = runtime.database, runtime.clock, runtime.ids
         return {
-            CallRecords: SummaryRecords(runtime.database, owner_id, settle),
-            InterpretRecords: SessionRecords(runtime.database, owner_id, settle),
-            CounselingRecords: CounselingSessions(runtime.database, owner_id, settle, runtime.clock),
-            ToolJournal: CallJournal(runtime.database, owner_id, settle),
+            CallRecords: SummaryRecords(database, owner_id, settle),
+            InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
+            ToolJournal: interpret.CallJournal(database, owner_id, settle),
+            ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
+            Documents: chat.SessionDocuments(database, owner_id),
+            CounselingRecords: CounselingSessions(database, owner_id, settle, clock),
         }
 
     settings = runtime.settings
@@ -65,11 +71,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         settings.retention_sweep_seconds,
         {"tool_calls": call_repository.delete_before},
     )
+    chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
     daily = DailyCompliance(runtime.system, runtime.clock)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()
+    chat_retention.start()
     daily.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
@@ -78,6 +86,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     finally:
         runtime.engine.executor = None
         await retention.stop()
+        await chat_retention.stop()
         await daily.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))

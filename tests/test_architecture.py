@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from core.settings import Settings
 from server.api import ROUTERS
+from server.chat.access import current_caller
 from server.runs import workflows
 from server.security import anybody, current_principal
 
@@ -30,6 +31,18 @@ PUBLIC = {
     ("POST", "/api/v1/auth/login"),
     ("POST", "/auth/request-code"),
     ("POST", "/auth/verify-code"),
+}
+# Their caller is what FRONTEND_AUTH says: anybody, or a login (K20).
+BY_SETTING = {
+    ("GET", "/api/v1/frontend/session/init"),
+    ("GET", "/api/v1/frontend/sessions"),
+    ("GET", "/api/v1/frontend/sessions/{session_id}/messages"),
+    ("GET", "/api/v1/frontend/sessions/{session_id}/stream"),
+    ("POST", "/api/v1/chat/new"),
+    ("POST", "/api/v1/chat/resume"),
+    ("POST", "/api/v1/frontend/chat"),
+    ("POST", "/api/v1/analyze-deep/raw"),
+    ("POST", "/api/v1/documents/upload"),
 }
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
@@ -88,8 +101,10 @@ def test_no_literal_path_is_shadowed_by_a_parameter() -> None:
 def test_every_route_has_a_model_and_a_caller(route: APIRoute) -> None:
     assert route.response_model is not None or route.status_code == 204
     called = set(calls(route.dependant))
-    public = {(method, route.path) for method in methods(route)} <= PUBLIC
-    assert (anybody in called, current_principal in called) == (public, not public)
+    names = {(method, route.path) for method in methods(route)}
+    public, by_setting = names <= PUBLIC, names <= BY_SETTING
+    assert (anybody in called, current_caller in called) == (public, by_setting)
+    assert (current_principal in called) == (not public and not by_setting)
 
 
 def calls(dependant: Dependant) -> Iterator[object]:

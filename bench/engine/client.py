@@ -25,15 +25,21 @@ class Client:
     def close(self) -> None:
         self._writer.close()
 
+    async def get(self, path: str) -> Any:
+        """Return an answer's JSON."""
+        return orjson.loads(b"".join([chunk async for chunk in self._answer(f"GET {path}", b"")]))
+
     async def post(self, path: str, body: Any) -> Any:
         """Send JSON and return the answer's."""
         data = b"".join([chunk async for chunk in self.stream(path, body)])
         return orjson.loads(data)
 
-    async def stream(self, path: str, body: Any) -> AsyncIterator[bytes]:
+    def stream(self, path: str, body: Any) -> AsyncIterator[bytes]:
         """Send JSON and yield the answer as it comes."""
-        data = orjson.dumps(body)
-        self._writer.write(f"POST {path} HTTP/1.1\r\n{self._head}content-length: {len(data)}\r\n\r\n".encode() + data)
+        return self._answer(f"POST {path}", orjson.dumps(body))
+
+    async def _answer(self, request: str, data: bytes) -> AsyncIterator[bytes]:
+        self._writer.write(f"{request} HTTP/1.1\r\n{self._head}content-length: {len(data)}\r\n\r\n".encode() + data)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         if not head.startswith("http/1.1 2"):
             raise RuntimeError(head + (await self._reader.read(1000)).decode())

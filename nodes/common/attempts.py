@@ -76,6 +76,8 @@ async def ask(
 ) -> Answer:
     """Ask the role's model, again when it is worth it: 429, 5xx, time-outs and broken connections.
 
+    Chat's roles are asked of the fallback model then, where one is configured (G43).
+
     Args:
         role: whose model is asked.
         messages: the conversation, oldest first.
@@ -87,12 +89,21 @@ async def ask(
         ModelFailed: no attempt brought an answer; its cause is the last error.
     """
     models = resources().models
+    most = attempts or models.max_attempts
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
+    try:
+        return await _retrying(call, most)
+    except ModelFailed:
+        if (fallback := models.fallback(role)) is None:
+            raise
+    log.warning("model_fallback", role=role)
+    call.role, call.model = fallback, await models.chat(fallback)
+    return await _retrying(call, most)
+
+
+async def _retrying(call: _Call, most: int) -> Answer:
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(attempts or models.max_attempts),
-        retry=retry_if_exception(is_retryable),
-        wait=_wait,
-        reraise=True,
+        stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
     )
     try:
         return await retrying(call.attempt)

@@ -79,7 +79,8 @@ async def generate(
         except (ModelFailed, TimeoutError) as error:
             failure = "provider"
             log.warning("generation_attempt_failed", role=role, attempt=attempt, error=type(error).__name__)
-            if not is_retryable(error.__cause__ or error):
+            # The cause of our own time-out is the cancelled call, which says nothing.
+            if isinstance(error, ModelFailed) and not is_retryable(error.__cause__ or error):
                 break
             if attempt < ATTEMPTS:
                 await asyncio.sleep(_PAUSE * 2 ** (attempt - 1))

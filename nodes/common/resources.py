@@ -33,6 +33,10 @@ class ChatModels(Protocol):
         """How often one model call may be tried in all."""
         ...
 
+    def fallback(self, role: Role) -> Role | None:
+        """Return the role to ask when this one's model gave no answer; None where there is none."""
+        ...
+
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits (temperature, tokens, timeout) set."""
         ...

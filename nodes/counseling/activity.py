@@ -13,6 +13,6 @@ from nodes.counseling.tags import read_activity
 async def activity(state: FinalizeState) -> dict[str, Any]:
     """Write the report of the week, or what stands for it, and store it."""
     generated = await generate("activity", activity_question(state), read_activity, repair=ACTIVITY_REPAIR)
-    report = generated.value or fallbacks.activity()
+    report = generated.value or fallbacks.activity(state)
     await counseling_records().save_activity(state["session"], report)
     return {"activity": report, "step": "memory", **fallbacks.noted(state, "activity", generated)}

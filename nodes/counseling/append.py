@@ -9,4 +9,5 @@ from nodes.counseling.state import ReplyState
 async def append(state: ReplyState) -> dict[str, Any]:
     """Append the answer; a repetition appends nothing."""
     await counseling_records().append_reply(state["session"], state["key"], state["reply"])
-    return {}
+    # A run that only had this left to do gives an output where a key of it is written.
+    return {"reply": state["reply"]}

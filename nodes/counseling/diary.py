@@ -13,6 +13,6 @@ from nodes.counseling.tags import read_diary
 async def diary(state: FinalizeState) -> dict[str, Any]:
     """Write the diary, or what stands for it, and store it."""
     generated = await generate("diary", diary_question(state), read_diary, repair=DIARY_REPAIR)
-    text = generated.value or fallbacks.DIARY
+    text = generated.value or fallbacks.diary(state)
     await counseling_records().save_diary(state["session"], text)
     return {"diary": text, "step": "activity", **fallbacks.noted(state, "diary", generated)}

@@ -1,7 +1,7 @@
 """What is stored when no attempt was valid (G51, E024), slot by slot for the memory (W30)."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -10,17 +10,20 @@ from nodes.counseling.records import NOTHING, SLOTS, Memory, Slot, memory_from
 from nodes.counseling.state import FinalizeState, Stage
 from nodes.counseling.tags import slots_in
 
-DIARY: Final = f"<diary>{NOTHING}</diary>"
-
 log = structlog.get_logger(__name__)
 
 
-def activity() -> dict[str, Any]:
-    """Return the report of a week of which nothing is known."""
-    return {"summary": NOTHING}
+def diary(state: FinalizeState) -> str:
+    """Return the diary of an earlier finalize; else one of a day of which nothing is known."""
+    return state["left"]["diary"] if state["left"] else f"<diary>{NOTHING}</diary>"
 
 
-def memory(invalid: Sequence[str], previous: Memory) -> tuple[Memory, list[Slot]]:
+def activity(state: FinalizeState) -> dict[str, Any]:
+    """Return the report of an earlier finalize; else one of a week of which nothing is known."""
+    return state["left"]["activity"] if state["left"] else {"summary": NOTHING}
+
+
+def memory(state: FinalizeState, invalid: Sequence[str]) -> tuple[Memory, list[Slot]]:
     """Return a memory from what invalid answers did contain, the newest first; else what was there; else "无".
 
     Returns:
@@ -29,8 +32,9 @@ def memory(invalid: Sequence[str], previous: Memory) -> tuple[Memory, list[Slot]
     found: dict[Slot, str] = {}
     for answer in invalid:
         found |= slots_in(answer)
+    before = state["left"]["ltm"] if state["left"] else state["previous"]
     kept = [slot for slot in SLOTS if slot not in found]
-    return memory_from({slot: found.get(slot) or previous[slot] for slot in SLOTS}), kept
+    return memory_from({slot: found.get(slot) or before[slot] for slot in SLOTS}), kept
 
 
 def noted(state: FinalizeState, stage: Stage, generated: Generated[Any], slots: Sequence[Slot] = ()) -> dict[str, Any]:

@@ -9,4 +9,5 @@ from nodes.counseling.state import FinalizeState
 async def finish(state: FinalizeState) -> dict[str, Any]:
     """Store the homework and the end of the session, once."""
     await counseling_records().finish(state["session"], state["homework"], state["fallbacks"])
-    return {"step": "done"}
+    # A run that only had this left to do gives an output where a key of it is written.
+    return {"step": "done", "fallbacks": state["fallbacks"]}

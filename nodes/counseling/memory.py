@@ -13,9 +13,8 @@ from nodes.counseling.tags import read_memory
 
 async def memory(state: FinalizeState) -> dict[str, Any]:
     """Write the new memory; without a valid answer, slot by slot what there is (G51); and store it."""
-    previous = state["previous"]
-    read = partial(read_memory, previous=previous)
+    read = partial(read_memory, previous=state["previous"])
     generated = await generate("ltm", memory_question(state), read, repair=MEMORY_REPAIR)
-    slots, kept = (generated.value, []) if generated.value else fallbacks.memory(generated.invalid, previous)
+    slots, kept = (generated.value, []) if generated.value else fallbacks.memory(state, generated.invalid)
     await counseling_records().save_memory(state["session"], slots)
     return {"ltm": slots, "step": "finish", **fallbacks.noted(state, "ltm", generated, kept)}

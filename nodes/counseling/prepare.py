@@ -50,7 +50,9 @@ async def prepare(state: FinalizeState) -> dict[str, Any]:
     homework = homework_of(state.get("assignment"))
     if _unfinished(state, session, said):
         return {**read, "homework": homework or state["homework"]}
-    return {**_begun(session), **read, "homework": homework, "previous": _complete(context["memory"])}
+    begun = {**_begun(session), **read, "homework": homework, "previous": _complete(context["memory"])}
+    remake = context.get("remake")
+    return {**begun, **_kept(remake)} if remake else begun
 
 
 def after_prepare(state: FinalizeState) -> str:
@@ -81,6 +83,7 @@ def _begun(session: str) -> dict[str, Any]:
         "previous": no_memory(),
         "last_activity": "",
         "homework": [],
+        "left": None,
         "diary": "",
         "activity": {},
         "ltm": no_memory(),
@@ -91,6 +94,16 @@ def _begun(session: str) -> dict[str, Any]:
 
 def _stored(finalized: Finalized) -> dict[str, Any]:
     return {**finalized, "step": "done"}
+
+
+def _kept(left: Finalized) -> dict[str, Any]:
+    """Return what of an earlier finalize stays: all before its first fallback; everything after was made from that."""
+    kept: dict[str, Any] = {"left": left}
+    if not left["fallbacks"] or "diary" in left["fallbacks"]:
+        return kept
+    if "activity" in left["fallbacks"]:
+        return {**kept, "diary": left["diary"], "step": "activity"}
+    return {**kept, "diary": left["diary"], "activity": left["activity"], "step": "memory"}
 
 
 def _unfinished(state: FinalizeState, session: str, said: str) -> bool:

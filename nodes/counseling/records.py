@@ -59,6 +59,8 @@ class SessionContext(TypedDict):
         last_diary: the diary of the session before; empty in the first one.
         homework: that was given in the session before.
         finalized: only where the session has been finalised: it is answered from this, without a model (G49).
+        remake: in its place, where an operator has it finalised again (G68): stages before the first fallback stay,
+            and a stage that fails again keeps what it left.
     """
 
     session_number: int
@@ -70,6 +72,7 @@ class SessionContext(TypedDict):
     last_diary: str
     homework: list[Homework]
     finalized: NotRequired[Finalized]
+    remake: NotRequired[Finalized]
 
 
 class CounselingRecords(Protocol):

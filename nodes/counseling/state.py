@@ -6,7 +6,7 @@ from langgraph.channels import EphemeralValue
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from nodes.counseling.records import Homework, Memory
+from nodes.counseling.records import Finalized, Homework, Memory
 
 Stage = Literal["diary", "activity", "ltm"]
 Step = Literal["diary", "activity", "memory", "finish", "done"]
@@ -49,6 +49,7 @@ class FinalizeState(FinalizeInput, FinalizeOutput):
         previous: the memory before this session. Kept, because a repeated stage would read its own write.
         last_activity: JSON of the report before this session; empty when there is none.
         homework: given in this session.
+        left: by an earlier finalize, where this one is to mend its fallbacks; else None.
     """
 
     session: str
@@ -60,6 +61,7 @@ class FinalizeState(FinalizeInput, FinalizeOutput):
     previous: Memory
     last_activity: str
     homework: list[Homework]
+    left: Finalized | None
 
 
 class ReplyInput(TypedDict, total=False):

@@ -74,7 +74,9 @@ def load_all() -> tuple[VisitorTemplate, ...]:
         TemplateError: one of them cannot be used, or the keys are not 1, 2, 3 and so on.
     """
     folder = files("nodes.counseling") / "visitors"
-    documents = ((file.name, file.read_text(encoding="utf-8")) for file in folder.iterdir() if ".md" in file.name)
+    documents = (
+        (file.name, file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name.endswith(".md")
+    )
     return numbered(parse(name, text) for name, text in documents)
 
 

@@ -11,13 +11,38 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from core.roles import Role
 from core.settings import OFFLINE
+from providers.offline.counseling.activity import write_activity
+from providers.offline.counseling.diary import write_diary
+from providers.offline.counseling.memory import write_memory
+from providers.offline.counseling.reply import answer_as_visitor
+from providers.offline.deep.analysis import analyse
+from providers.offline.deep.intent import recognise
+from providers.offline.deep.judgement import judge
+from providers.offline.deep.plan import plan
+from providers.offline.deep.quick import reply
+from providers.offline.deep.story import tell
+from providers.offline.deep.text import write
 from providers.offline.instructions.match import plan_calls
 from providers.offline.summary import summarise
 
 Rule = Callable[[Sequence[BaseMessage]], str]
 
 # What it can do; everything else it refuses.
-RULES: Final[dict[Role, Rule]] = {"summary": summarise, "interpret": plan_calls}
+RULES: Final[dict[Role, Rule]] = {
+    "summary": summarise,
+    "interpret": plan_calls,
+    "diary": write_diary,
+    "activity": write_activity,
+    "ltm": write_memory,
+    "reply": answer_as_visitor,
+    "fast": reply,
+    "intent": recognise,
+    "planning": plan,
+    "analysis": analyse,
+    "content_generation": write,
+    "evaluation": judge,
+    "narrative": tell,
+}
 _CHUNK: Final = 16
 _MODEL: Final = {"model_name": OFFLINE}
 

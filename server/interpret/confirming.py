@@ -24,20 +24,36 @@ async def confirm(
         InvalidInput: arguments that do not fit, or a decision that is not taken here; the offer stays pending.
     """
     thread_id = await executing.thread_of(runtime, user_id, body.session_id)
-    waiting = await pending.of_thread(runtime, user_id, thread_id) if thread_id else ()
+    offer: dict[str, Any] | None = None
     run_id = await turns.replayed(runtime, user_id, thread_id, idempotency)
     if run_id is None:
+        waiting = await pending.of_thread(runtime, user_id, thread_id) if thread_id else ()
         if thread_id is None or not waiting:
             raise turns.NothingPending(turns.NOTHING_PENDING)
-        decision = await _decision(runtime, waiting[0], body)
-        run_id = await turns.answer(runtime, user_id, thread_id, waiting[0].interrupt_id, decision, idempotency)
+        offer = waiting[0].offer
+        run_id = await _answered(runtime, user_id, thread_id, waiting[0], body, idempotency)
     if body.text is not None:
         return service.offer_of(await service.within_budget(runtime, user_id, run_id))
     if body.decision != "reject":
         return await executing.awaited(runtime, user_id, run_id)
-    output, _waiting = await executing.ended(runtime, user_id, run_id)
-    dropped: dict[str, Any] = waiting[0].offer if waiting else output["offer"]
+    output = (await executing.ended(runtime, user_id, run_id)).output
+    dropped = offer or output["offer"]
     return OfferBody.model_validate({**dropped, "type": "rejected", "confirmText": output["report"] or _CANCELLED})
+
+
+async def _answered(
+    runtime: Runtime,
+    user_id: UUID,
+    thread_id: UUID,
+    one: Pending,
+    body: ConfirmRequest,
+    idempotency: Idempotency | None,
+) -> UUID:
+    decision = await _decision(runtime, one, body)
+    if body.text is None:
+        return await turns.answer(runtime, user_id, thread_id, one.interrupt_id, decision, idempotency)
+    async with service.interpreting(runtime, user_id, body.session_id):
+        return await turns.answer(runtime, user_id, thread_id, one.interrupt_id, decision, idempotency)
 
 
 async def _decision(runtime: Runtime, one: Pending, body: ConfirmRequest) -> dict[str, Any]:

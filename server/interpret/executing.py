@@ -1,14 +1,16 @@
 """What was offered is done: an answer to what the session waits for, and what came of it (G16–G18)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from core.errors import ColloquyError, Conflict, InvalidInput, TimedOut
+from db.database import acting_for
 from nodes.interpret_execute.plan import misfit
 from nodes.interpret_execute.state import PLAN
 from server.interpret import pending, repository, turns
-from server.interpret.outcome import Outcome, outcome_of, refused
+from server.interpret.outcome import WARNINGS, Outcome, outcome_of, refused
 from server.interpret.pending import Pending
 from server.interpret.schemas import ExecuteRequest
 from server.runs.model import Idempotency
@@ -24,6 +26,7 @@ async def execute(runtime: Runtime, user_id: UUID, body: ExecuteRequest, idempot
 
     Raises:
         NothingPending: nothing is, or another request was first (EXEC_FAIL).
+        Conflict: the tool has changed, or nobody knows whether it has done its work; a further request does it.
         InvalidInput: another action, or arguments that do not fit (EXEC_FAIL); the offer stays pending.
     """
     thread_id = await thread_of(runtime, user_id, body.session_id)
@@ -32,6 +35,9 @@ async def execute(runtime: Runtime, user_id: UUID, body: ExecuteRequest, idempot
         waiting = await pending.of_thread(runtime, user_id, thread_id) if thread_id else ()
         one = pending.chosen(waiting, body.action, body.params)
         if one is not None and thread_id is not None:
+            if await _warned(runtime, user_id, thread_id, one):
+                # Sent by a client that only repeats what it sent before a crash: it has to know before it decides.
+                raise Conflict(WARNINGS[one.kind], code=EXEC_FAIL)
             decision = await decided(runtime, one, body.params)
             run_id = await _answered(runtime, user_id, thread_id, one, decision, idempotency)
         elif waiting:
@@ -129,16 +135,25 @@ async def _check(runtime: Runtime, action: str, params: Mapping[str, Any]) -> No
 async def awaited(runtime: Runtime, user_id: UUID, run_id: UUID) -> Outcome:
     """Wait for what was begun, and return what is answered."""
     try:
-        return outcome_of(*await ended(runtime, user_id, run_id))
+        end = await ended(runtime, user_id, run_id)
     except ColloquyError as error:
         return refused(error)
+    for one in end.waiting:
+        await _warned(runtime, user_id, end.thread_id, one)
+    return outcome_of(end.output, end.waiting)
 
 
-async def ended(runtime: Runtime, user_id: UUID, run_id: UUID) -> tuple[dict[str, Any], tuple[Pending, ...]]:
+@dataclass(frozen=True)
+class Ended:
+    """What a run on a thread came to: the workflow's output, and what it stopped at."""
+
+    thread_id: UUID
+    output: dict[str, Any]
+    waiting: tuple[Pending, ...]
+
+
+async def ended(runtime: Runtime, user_id: UUID, run_id: UUID) -> Ended:
     """Wait for what was begun, within the budget of execute; a tool at work is not broken off.
-
-    Returns:
-        The workflow's output, and what it stopped at.
 
     Raises:
         TimedOut: the budget ran out; the run goes on.
@@ -151,4 +166,21 @@ async def ended(runtime: Runtime, user_id: UUID, run_id: UUID) -> tuple[dict[str
     if not output:
         # It stopped again before a step came to its end: the state is as it was.
         output = (await runtime.engine.state(user_id, result.thread_id)).values
-    return output, pending.all_of(result.interrupts.values())
+    return Ended(result.thread_id, output, pending.all_of(result.interrupts.values()))
+
+
+async def _warned(runtime: Runtime, user_id: UUID, thread_id: UUID, one: Pending) -> bool:
+    """Note that the caller is told of a changed tool or an unknown outcome; False where that was noted before."""
+    if one.kind not in WARNINGS:
+        return False
+    async with acting_for(runtime.database.pool, user_id) as connection:
+        return await repository.note(
+            connection,
+            user_id,
+            thread_id,
+            key=f"warned:{one.interrupt_id}",
+            status=None,
+            step="execute",
+            outcome="failed",
+            message=WARNINGS[one.kind],
+        )

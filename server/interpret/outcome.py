@@ -15,7 +15,7 @@ _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _CONFLICT: Final = 409
 _FAILED: Final = "调用失败"
-_OPEN: Final = {
+WARNINGS: Final = {
     "changed": "工具已变化，请重新确认",
     "uncertain": "上次调用结果未知，请确认是否重新执行",
 }
@@ -44,8 +44,8 @@ def outcome_of(output: Mapping[str, Any], waiting: Sequence[Pending]) -> Outcome
         case "rejected":
             return Outcome(_OK, Answer(data=None))
     for one in waiting:
-        if one.kind in _OPEN:
-            return _failure(_CONFLICT, _OPEN[one.kind])
+        if one.kind in WARNINGS:
+            return _failure(_CONFLICT, WARNINGS[one.kind])
         if one.problem:
             return _failure(_BAD_REQUEST, one.problem)
     steps = output.get("results", {})

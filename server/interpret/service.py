@@ -1,5 +1,7 @@
 """Words become an offer; and what can be read: the tools, a session, its log."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -50,18 +52,25 @@ async def interpret(
         ModelFailed: the model gave no usable answer (MODEL_FAIL).
         TimedOut: the budget ran out; the run was cancelled.
     """
-    async with runtime.database.transaction(user_id) as session:
-        opened = await repository.open_session(session, user_id, body.session_id, runtime.ids.uuid(), "interpreting")
-    try:
+    async with interpreting(runtime, user_id, body.session_id) as opened:
         run_id = await turns.begin(runtime, user_id, opened.thread_id, {"text": body.text}, idempotency)
-    except ColloquyError:
-        await _put_back(runtime, user_id, opened)
-        raise
     result = await within_budget(runtime, user_id, run_id)
     if idempotency is not None:
         # It may be the answer that an earlier request has had: then nothing was interpreted.
         await _put_back(runtime, user_id, opened)
     return offer_of(result)
+
+
+@asynccontextmanager
+async def interpreting(runtime: Runtime, user_id: UUID, session_id: str) -> AsyncIterator[Opened]:
+    """Give the user's session (a new one at the first request) and mark it as interpreting, unless the block fails."""
+    async with runtime.database.transaction(user_id) as session:
+        opened = await repository.open_session(session, user_id, session_id, runtime.ids.uuid(), "interpreting")
+    try:
+        yield opened
+    except ColloquyError:
+        await _put_back(runtime, user_id, opened)
+        raise
 
 
 async def _put_back(runtime: Runtime, user_id: UUID, opened: Opened) -> None:
@@ -128,7 +137,8 @@ async def read_session(runtime: Runtime, user_id: UUID, session_id: str) -> Sess
     waits, values = await _standing(runtime, user_id, found.thread_id)
     return SessionView(
         session_id=found.session_id,
-        status=found.status,
+        # The workflow notes its end a moment before that is committed; until then there is no result to show.
+        status="executing" if (found.status, values.get("status")) == ("done", "executing") else found.status,
         pending=waits[0].shown() if waits else None,
         result=Result(report=values["report"], data=values["data"]) if values.get("status") in _ENDED else None,
         created_at=found.created_at,

@@ -17,6 +17,7 @@ from core.tasks import wait_at_most
 from db.database import Pool, acting_for
 from db.lanes import Lanes
 from jobs.queue import JobQueue
+from server.auth.principal import no_caller
 from server.runs import events, repository
 from server.runs.broker import Broker, notify, notify_cancel
 from server.runs.encode import plain
@@ -64,6 +65,7 @@ class RunEngine:
         A request that was accepted before under the same idempotency key gives that run.
 
         Raises:
+            Unauthenticated: the caller's key counts no more.
             NotFound: no such workflow, or the thread is another owner's.
             Conflict: a run of this thread is not finished (X019), or it does not wait for these answers (X018).
             InvalidInput: the idempotency key belongs to another request.
@@ -73,6 +75,8 @@ class RunEngine:
         # Once it is committed it has to begin, also when nobody waits for it any more.
         accepted = await asyncio.shield(asyncio.create_task(self._accept(request), name="accept a run"))
         match accepted.outcome:
+            case "no_caller":
+                raise no_caller()
             case "no_thread":
                 raise NotFound("There is no such thread.")
             case "busy":
@@ -160,13 +164,13 @@ class RunEngine:
             NotFound: there is no such run of this owner.
         """
         await self.result(owner_id, run_id)
-        async for event in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
-            yield event
+        async for page in events.read(self._pool, self._broker, owner_id, run_id, after, timeout):
+            for event in page:
+                yield event
 
-    async def follow(self, owner_id: UUID, run_id: UUID, after: EventId = FIRST) -> AsyncIterator[Event]:
-        """Yield the events of a run that is known to be this owner's, as `stream` does."""
-        async for event in events.read(self._pool, self._broker, owner_id, run_id, after):
-            yield event
+    def follow(self, owner_id: UUID, run_id: UUID, after: EventId = FIRST) -> AsyncIterator[list[Event]]:
+        """Yield the events of a run that is known to be this owner's, as many at a time as there are."""
+        return events.read(self._pool, self._broker, owner_id, run_id, after)
 
     async def ended(self, owner_id: UUID, run_id: UUID, seconds: float | None = None) -> Outcome | None:
         """Wait until a run of this owner is finished or gone, for `seconds` at most.

@@ -15,7 +15,8 @@ DATABASE = "colloquy_test"
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_type = 'BASE TABLE'
-  AND table_schema IN ('auth', 'audio', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+  AND table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints',
+    'jobs')
   AND table_name NOT LIKE '%migrations' AND table_name NOT IN ('alembic_version', 'visitor_templates')
 """
 

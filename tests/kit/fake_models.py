@@ -101,6 +101,9 @@ class FakeModels:
     max_attempts: int = 3
     roles: list[Role] = field(default_factory=list)
 
+    def fallback(self, role: Role) -> Role | None:
+        return None
+
     async def chat(self, role: Role) -> BaseChatModel:
         self.roles.append(role)
         return self.model
@@ -115,6 +118,9 @@ class RoleModels:
             role: ScriptedModel(*(script if isinstance(script, list | tuple) else [script]))
             for role, script in scripts.items()
         }
+
+    def fallback(self, role: Role) -> Role | None:
+        return "fallback" if "fallback" in self._models else None
 
     async def chat(self, role: Role) -> BaseChatModel:
         return self._models[role]

@@ -26,7 +26,7 @@ async def listening(service: Service) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     # Signals are the test's own.
     task = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has nothing to wait for
+    while not server.started:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:

@@ -10,15 +10,15 @@ from typing import Any, Final
 import orjson
 
 from tests.kit.processes import ROOT
+from tools.mcp.configuration import ServerConfig, parse
 from tools.mcp.hub import McpHub
 from tools.mcp.limits import Limits
 from tools.mcp.model import ToolResult
-from tools.mcp.servers import ServerConfig, parse
 
 SCRIPT: Final = ROOT / "tests" / "projects" / "tool_servers" / "faults.py"
 NPM: Final = ROOT / ".venv" / "tool-servers"
 # A busy machine takes its time to start Python.
-LIMITS: Final = Limits(call=20.0, patience=20.0)
+LIMITS: Final = Limits(call=20.0, connect=30.0, patience=20.0)
 
 
 class FaultServer:

@@ -8,7 +8,7 @@ import psutil
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - another process has no event of ours
+        while not condition():
             await asyncio.sleep(0.01)
 
 

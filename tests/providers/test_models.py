@@ -26,7 +26,18 @@ def settings(**environ: str) -> Settings:
 
 def test_without_a_key_every_role_is_offline() -> None:
     assert set(Models(settings()).describe().values()) == {"offline"}
-    assert set(Models(settings()).describe()) == set(ROLES)
+    assert set(Models(settings()).describe()) == set(ROLES) - {"fallback"}
+
+
+def test_chat_has_a_fallback_where_one_is_configured() -> None:
+    models = Models(settings(MODEL_FALLBACK="qwen:a", DASHSCOPE_API_KEY="k"))
+    assert models.describe()["fallback"] == "qwen:a"
+    assert (models.fallback("planning"), models.fallback("fast"), models.fallback("summary")) == (
+        "fallback",
+        "fallback",
+        None,
+    )
+    assert Models(settings()).fallback("planning") is None
 
 
 def test_a_role_over_its_fallback_over_the_default() -> None:

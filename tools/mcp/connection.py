@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import anyio
@@ -25,8 +25,7 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from core.tasks import wait_at_most
-from tools.mcp.model import Answers
-from tools.mcp.servers import ServerConfig, StdioConfig
+from tools.mcp.configuration import ServerConfig, StdioConfig
 from tools.mcp.transport import Streams, open_http, open_stdio
 
 log = structlog.get_logger(__name__)
@@ -36,6 +35,20 @@ CALL_ID_KEY: Final = "colloquy/call-id"
 _MOST_PAGES: Final = 50
 _MOST_TOOLS: Final = 1000
 _LISTEN_AGAIN_SECONDS: Final = 5.0
+# A stream of changes may say nothing for long; and a call's own limit must be the shorter one.
+_HTTP_SILENCE_SECONDS: Final = 300.0
+_MARGIN_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call of a tool, by its own name; `responses` and `state` answer what it had asked."""
+
+    tool: str
+    arguments: dict[str, Any]
+    call_id: str
+    responses: InputResponses | None = None
+    state: str | None = None
 
 
 class ConnectFailed(Exception):
@@ -52,9 +65,10 @@ class Connection:
     The client's contexts must be left in the task that entered them, so a task owns them; calls are made from any task.
     """
 
-    def __init__(self, name: str, config: ServerConfig, *, limit: float) -> None:
+    def __init__(self, name: str, config: ServerConfig, *, opening: float, limit: float) -> None:
         self._name = name
         self._config = config
+        self._patience = opening
         self._limit = limit
         self._ended = anyio.Event()
         self._opened = asyncio.Event()
@@ -126,27 +140,22 @@ class Connection:
                     break
         return tools[:_MOST_TOOLS]
 
-    async def call(
-        self, name: str, arguments: Mapping[str, Any], *, call_id: str, answers: Answers | None, limit: float
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool by its own name.
+    async def call(self, request: Request, *, limit: float) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
 
         Raises:
             MCPError: the time is over, the connection broke, or the server refused the request.
         """
-        responses: InputResponses | None = None
-        if answers is not None:
-            responses = {key: ElicitResult.model_validate(value) for key, value in answers.responses.items()}
         self._calls += 1
         self._idle.clear()
         try:
             return await self._session.session.call_tool(
-                name,
-                dict(arguments),
+                request.tool,
+                request.arguments,
                 read_timeout_seconds=limit,
-                input_responses=responses,
-                request_state=answers.state if answers else None,
-                meta=cast("RequestParamsMeta", {CALL_ID_KEY: call_id}),
+                input_responses=request.responses,
+                request_state=request.state,
+                meta=cast("RequestParamsMeta", {CALL_ID_KEY: request.call_id}),
                 allow_input_required=True,
             )
         finally:
@@ -162,10 +171,12 @@ class Connection:
 
     async def _own(self) -> None:
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + self._limit) as self._opening:
+            if self._leave.is_set():
+                return
+            with anyio.CancelScope(deadline=anyio.current_time() + self._patience) as self._opening:
                 async with Client(
-                    _transport(self._name, self._config, self._ended),
-                    read_timeout_seconds=self._limit,
+                    _transport(self._name, self._config, self._ended, self._limit),
+                    read_timeout_seconds=max(self._patience, self._limit),
                     elicitation_callback=_decline,
                     message_handler=self._on_message,
                     cache=None,
@@ -223,7 +234,9 @@ class Connection:
             self.tools_changed = True
 
 
-def _transport(name: str, config: ServerConfig, ended: anyio.Event) -> AbstractAsyncContextManager[Streams]:
+def _transport(
+    name: str, config: ServerConfig, ended: anyio.Event, limit: float
+) -> AbstractAsyncContextManager[Streams]:
     if isinstance(config, StdioConfig):
         parameters = StdioServerParameters(
             command=config.command,
@@ -233,7 +246,7 @@ def _transport(name: str, config: ServerConfig, ended: anyio.Event) -> AbstractA
         )
         return open_stdio(parameters, name, ended)
     headers = {key: value.get_secret_value() for key, value in config.headers.items()}
-    return open_http(str(config.url), headers, ended)
+    return open_http(str(config.url), headers, ended, silence=max(_HTTP_SILENCE_SECONDS, limit + _MARGIN_SECONDS))
 
 
 async def _decline(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from core.settings import Settings
 from tools.mcp.catalogue import Disabled, none_disabled
+from tools.mcp.configuration import load
 from tools.mcp.hub import McpHub, Observer
 from tools.mcp.limits import Limits
 from tools.mcp.model import Answers, InputNeeded, Tool, ToolResult
-from tools.mcp.servers import load
 
 _MILLISECONDS: Final = 1000
 

@@ -9,10 +9,10 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop
 
 from tools.mcp.attempt import Attempts
 from tools.mcp.catalogue import Catalogue, Disabled, none_disabled
+from tools.mcp.configuration import ServerConfig
 from tools.mcp.limits import Limits
 from tools.mcp.model import Answers, InputNeeded, ServerHealth, Tool, ToolResult, ToolTimedOut, ToolUnreachable
 from tools.mcp.server import PluggedServer
-from tools.mcp.servers import ServerConfig
 
 Outcome = Literal["ok", "tool_error", "input_needed", "timed_out", "unreachable"]
 # Called after each call of a tool with server, tool (its own name), outcome and seconds, retries included.

@@ -10,15 +10,17 @@ from tools.mcp.results import OUTPUT_LIMIT_BYTES
 class Limits:
     """Times are in seconds.
 
-    `call` is the limit of each step: connecting, listing, waiting for a free place, one attempt of a call.
+    `call` is the limit of each step: listing, waiting for a free place, one attempt of a call. `connect` is that of
+    connecting, for all servers: a program may have to be fetched before it starts.
     `patience` is how long a list of all tools waits for servers that are still being connected to.
     """
 
     call: float = 30.0
+    connect: float = 30.0
     retries: int = 3
     output_bytes: int = OUTPUT_LIMIT_BYTES
     list_age: float = 60.0
-    patience: float = 2.0
+    patience: float = 5.0
     pause_after_failure: float = 5.0
     failures_to_open: int = FAILURES_TO_OPEN
     cool_down: float = COOL_DOWN_SECONDS

@@ -8,8 +8,8 @@ import structlog
 from mcp import types
 
 from tools.mcp.clean import clean, cut
+from tools.mcp.configuration import ServerConfig, matches
 from tools.mcp.model import Tool
-from tools.mcp.servers import ServerConfig, matches
 
 log = structlog.get_logger(__name__)
 

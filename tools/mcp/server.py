@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from contextvars import Context
+from typing import Final
 
 import structlog
 from mcp import MCPError
@@ -12,11 +13,11 @@ from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, InputR
 from pydantic import ValidationError
 
 from tools.mcp.breaker import CircuitBreaker
-from tools.mcp.connection import ConnectFailed, Connection
+from tools.mcp.configuration import ServerConfig, StdioConfig
+from tools.mcp.connection import ConnectFailed, Connection, Request
 from tools.mcp.limits import Limits
 from tools.mcp.listing import Listing, listing_of
-from tools.mcp.model import Answers, ServerHealth, ToolTimedOut, ToolUnreachable
-from tools.mcp.servers import ServerConfig, StdioConfig
+from tools.mcp.model import ServerHealth, ToolTimedOut, ToolUnreachable
 from tools.mcp.transport import DELIVERY, Delivery
 
 log = structlog.get_logger(__name__)
@@ -96,9 +97,7 @@ class PluggedServer:
         """Whether its first connection is still being made, so that nobody can know its tools."""
         return self.listing is None and self._failed_at is None and not self._closed
 
-    async def call(
-        self, own_name: str, arguments: Mapping[str, Any], *, call_id: str, answers: Answers | None
-    ) -> CallToolResult | InputRequiredResult:
+    async def call(self, request: Request) -> CallToolResult | InputRequiredResult:
         """Send one request.
 
         Raises:
@@ -114,9 +113,7 @@ class PluggedServer:
             token = DELIVERY.set(delivery)
             try:
                 async with asyncio.timeout(self.limit + _GRACE_SECONDS):
-                    result = await connection.call(
-                        own_name, arguments, call_id=call_id, answers=answers, limit=self.limit
-                    )
+                    result = await connection.call(request, limit=self.limit)
             except (MCPError, ConnectFailed, TimeoutError) as error:
                 raise self._explain(error, connection, delivery) from None
             finally:
@@ -139,18 +136,19 @@ class PluggedServer:
     async def close(self) -> None:
         """End its connections; a child process is gone after this."""
         self._closed = True
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.wait({self._refreshing})
         connections = {*self._retired, *([self._connection] if self._connection else [])}
         await asyncio.gather(*(connection.close() for connection in connections))
+        # Not cancelled: who waits for it is told that there is no server, not that he himself is cancelled.
+        if self._refreshing is not None:
+            await asyncio.wait({self._refreshing})
 
     def _begin(self) -> asyncio.Task[None]:
         if self._closed:
             raise ToolUnreachable
         if self._refreshing is None:
             self._refresh_began = time.monotonic()
-            self._refreshing = asyncio.create_task(self._refresh(), name=f"mcp-refresh-{self.name}")
+            # A context of its own: the connection outlives the caller, and is not his alone.
+            self._refreshing = asyncio.create_task(self._refresh(), name=f"mcp-refresh-{self.name}", context=Context())
             self._refreshing.add_done_callback(self._refreshed)
         return self._refreshing
 
@@ -161,7 +159,7 @@ class PluggedServer:
             task.exception()
 
     async def _refresh(self) -> None:
-        if not self.breaker.admit():
+        if self._closed or not self.breaker.admit():
             raise ToolUnreachable
         connection = self._connection if self._connection and self._connection.alive else await self._connect()
         try:
@@ -174,7 +172,7 @@ class PluggedServer:
         self._failed_at = None
 
     async def _connect(self) -> Connection:
-        connection = Connection(self.name, self.config, limit=self.limit)
+        connection = Connection(self.name, self.config, opening=self._limits.connect, limit=self.limit)
         if self._connection is not None:
             self._give_up(self._connection)
         self._connection = connection

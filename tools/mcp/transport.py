@@ -23,11 +23,9 @@ from tools.mcp.child import MESSAGE_LIMIT_BYTES, TOO_LARGE, running
 from tools.mcp.stderr import logged_stderr
 
 _HTTP_CONNECT_SECONDS: Final = 10.0
-# A stream of events may be silent for long; calls have a limit of their own.
-_HTTP_READ_SECONDS: Final = 300.0
+_CLIENT_ERRORS: Final = 400
 _GATEWAY_ERRORS: Final = 500
 _REFUSED: Final = frozenset({401, 403, 407, 429})
-_NOT_FOUND: Final = 404
 
 Item = SessionMessage | Exception
 Streams = tuple[ReadStream[Item], WriteStream[SessionMessage]]
@@ -54,9 +52,12 @@ async def open_stdio(parameters: StdioServerParameters, name: str, ended: anyio.
 
 
 @contextlib.asynccontextmanager
-async def open_http(url: str, headers: dict[str, str], ended: anyio.Event) -> AsyncIterator[Streams]:
-    """Speak streamable HTTP; there is no connection that could end, only requests that fail."""
-    timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=_HTTP_READ_SECONDS)
+async def open_http(url: str, headers: dict[str, str], ended: anyio.Event, *, silence: float) -> AsyncIterator[Streams]:
+    """Speak streamable HTTP; there is no connection that could end, only requests that fail.
+
+    A response that says nothing for `silence` seconds counts as broken.
+    """
+    timeout = httpx2.Timeout(_HTTP_CONNECT_SECONDS, read=silence)
     # In a thread: it reads the certificates of whom to trust.
     made = await anyio.to_thread.run_sync(lambda: _WatchedClient(headers=headers, timeout=timeout))
     async with (
@@ -112,9 +113,11 @@ def _is_events(response: httpx2.Response) -> bool:
 def _judge(delivery: Delivery, status: int, *, in_session: bool) -> None:
     if status >= _GATEWAY_ERRORS:
         delivery.failed = True
-    elif status in _REFUSED or (status == _NOT_FOUND and in_session):
-        # The server was restarted and knows the session no more, or did not let us in: nothing was done.
-        delivery.failed, delivery.sent = True, False
+    elif status >= _CLIENT_ERRORS:
+        # Refused as it came: nothing was done. Servers with sessions (before 2026-07-28) have no other reason than that
+        # they do not know the session any more; they say so with 404, and in practice with 400.
+        delivery.sent = False
+        delivery.failed = in_session or status in _REFUSED
 
 
 class _Incoming:

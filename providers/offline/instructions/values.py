@@ -44,6 +44,7 @@ _ZONE_CITIES: Final = {
     for zone in sorted(_KNOWN_ZONES)
     if zone.split("/")[0] in _AREAS
 }
+_ZONE_CITY: Final = re.compile(rf"\b(?:{'|'.join(map(re.escape, _ZONE_CITIES))})\b")
 _ZONE_NAME: Final = re.compile(r"time_?zone|(?:^|_)tz$", re.IGNORECASE)
 _PATH_NAME: Final = re.compile(r"path|file|dir|folder|repo|source|destination", re.IGNORECASE)
 _CLOCK_NAME: Final = re.compile(r"time", re.IGNORECASE)
@@ -151,11 +152,8 @@ def _zones(text: str) -> list[str]:
         (match.start(), match.group()) for match in _ZONE.finditer(text) if match.group() in available_timezones()
     ]
     lowered = text.lower()
-    named = {**{city: zone for city, zone in _CITIES.items() if city in text}, **_english(lowered)}
     taken = {zone for _place, zone in places}
-    places += [(lowered.index(city), zone) for city, zone in named.items() if zone not in taken]
+    named = [(text.index(city), zone) for city, zone in _CITIES.items() if city in text]
+    named += [(match.start(), _ZONE_CITIES[match.group()]) for match in _ZONE_CITY.finditer(lowered)]
+    places += [(place, zone) for place, zone in named if zone not in taken]
     return list(dict.fromkeys(zone for _place, zone in sorted(places)))
-
-
-def _english(text: str) -> dict[str, str]:
-    return {city: zone for city, zone in _ZONE_CITIES.items() if re.search(rf"\b{re.escape(city)}\b", text)}

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from core.errors import ModelFailed
 from nodes.common.attempts import ask
 from nodes.common.resources import Resources, bind
-from tests.kit.fake_models import Breaks, FakeModels, Script, ScriptedModel
+from tests.kit.fake_models import Breaks, FakeModels, RoleModels, Script, ScriptedModel
 
 QUESTION = [HumanMessage("secret words")]
 SLOW = httpx.ReadTimeout("slow")
@@ -113,3 +113,20 @@ async def test_each_failure_is_logged_without_what_was_said() -> None:
             "error": "ReadTimeout",
         }
     ]
+
+
+async def test_after_the_last_attempt_the_fallback_is_asked_and_the_text_begins_anew() -> None:
+    models = RoleModels({"fast": Breaks(SLOW, "hal"), "fallback": "whole"}, max_attempts=2)
+    seen: list[str] = []
+    with bind(Resources(models=models)):
+        answer = await ask("fast", QUESTION, on_text=seen.append, on_restart=lambda: seen.append("|"))
+    assert answer.text == "whole"
+    assert seen == ["hal", "|", "hal", "|", "who", "le"]
+    assert models.calls() == {"fast": 2, "fallback": 1}
+
+
+async def test_a_fallback_that_fails_too_is_the_failure() -> None:
+    models = RoleModels({"fast": Breaks(SLOW), "fallback": Breaks(SLOW)})
+    with bind(Resources(models=models)), pytest.raises(ModelFailed):
+        await ask("fast", QUESTION)
+    assert models.calls() == {"fast": 1, "fallback": 1}

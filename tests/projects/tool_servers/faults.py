@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-if "REFUSING" in os.environ and Path(os.environ["REFUSING"]).exists():
-    sys.exit(1)
 with Path(os.environ.get("STARTS", os.devnull)).open("a", encoding="utf-8") as starts:
     starts.write(f"{os.getpid()}\n")
+if "REFUSING" in os.environ and Path(os.environ["REFUSING"]).exists():
+    sys.exit(1)
 match os.environ.get("MODE"):
     case "mute":
         sys.exit(not sys.stdin.read())

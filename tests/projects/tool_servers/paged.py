@@ -1,4 +1,7 @@
-"""A tool server whose list has three pages, some tools out of bounds; with ENDLESS set there is no last page."""
+"""A tool server whose list has three pages, some tools out of bounds; with ENDLESS set there is no last page.
+
+Its tools answer with their names, but `two` breaks its output schema, and `three` wants to be called three times.
+"""
 
 import asyncio
 import os
@@ -6,13 +9,22 @@ from typing import Any
 
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
-from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, TextContent, Tool
+from mcp.types import (
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+)
 
 ANYTHING: dict[str, Any] = {"type": "object"}
+NUMBER: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
 HUGE: dict[str, Any] = {"type": "object", "description": "x" * 100_000}
 PAGES = [
     [Tool(name="one", description="d" * 10_000, input_schema=ANYTHING), Tool(name="bad\nname", input_schema=ANYTHING)],
-    [Tool(name="two", input_schema=ANYTHING), Tool(name="huge_schema", input_schema=HUGE)],
+    [Tool(name="two", input_schema=ANYTHING, output_schema=NUMBER), Tool(name="huge_schema", input_schema=HUGE)],
     [Tool(name="three", input_schema=ANYTHING), Tool(name="n" * 200, input_schema=ANYTHING)],
 ]
 
@@ -23,7 +35,13 @@ async def list_tools(_context: ServerRequestContext[Any], params: PaginatedReque
     return ListToolsResult(tools=PAGES[page % len(PAGES)], next_cursor=str(page + 1) if more else None)
 
 
-async def call_tool(_context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+async def call_tool(
+    _context: ServerRequestContext[Any], params: CallToolRequestParams
+) -> CallToolResult | InputRequiredResult:
+    if params.name == "two":
+        return CallToolResult(content=[TextContent(text="two")], structured_content={"n": "not a number"})
+    if params.name == "three" and len(params.request_state or "") < 2:
+        return InputRequiredResult(request_state="x" + (params.request_state or ""))
     return CallToolResult(content=[TextContent(text=params.name)])
 
 

@@ -31,7 +31,7 @@ def summarise(client: httpx.AsyncClient, record: str, **headers: str) -> Any:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it looks at is in another thread
+    while not condition():
         await asyncio.sleep(0.01)
 
 

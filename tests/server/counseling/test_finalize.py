@@ -156,8 +156,9 @@ async def test_a_request_that_ran_out_of_time_is_taken_up(
     session = await talked(school)
     assert (await school.s1.finalize(session)).status_code == 504
     async with asyncio.timeout(20):
+        # Each request waits a little itself.
         while (response := await school.s1.finalize(session)).status_code == 504:
-            await asyncio.sleep(0.05)
+            pass
     assert response.json()["diary"] == DIARY
     assert models.calls("diary") == 1
 

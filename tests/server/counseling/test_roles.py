@@ -110,7 +110,8 @@ async def test_every_endpoint_for_everybody(school: School) -> None:
                 assert refusal(response) == (403, "forbidden"), f"{who} {method} {path}"
     [counts] = await rows(
         school.service,
-        "SELECT (SELECT count(*) FROM counseling.thought_records) AS t, (SELECT count(*) FROM counseling.questions) AS q,"
+        "SELECT (SELECT count(*) FROM counseling.thought_records) AS t,"
+        " (SELECT count(*) FROM counseling.questions) AS q,"
         " (SELECT count(*) FROM counseling.assistant_feedback) AS f, (SELECT count(*) FROM counseling.sessions) AS s",
     )
     # The student and the administrator; for feedback the assistant and the administrator.
@@ -344,7 +345,7 @@ class TestInSql:
         if who != "ta1":
             forbidden.append(
                 (
-                    "INSERT INTO counseling.assistant_feedback (session_id, student_id, assistant_id, content)"
+                    "INSERT INTO counseling.assistant_feedback (session_id, student_id, assistant_id, content)"  # noqa: ISC004
                     " VALUES (%s, %s, %s, 'x')",
                     (session, student, me),
                 )
@@ -376,7 +377,7 @@ class TestInSql:
 
     async def test_entry_points_ask_who_calls(self, scene: School, database_url: str) -> None:
         calls = [
-            "SELECT * FROM counseling.class_compliance('2025-39', now() - interval '3 days', now(), now(), now(), NULL)",
+            "SELECT * FROM counseling.class_compliance('2025-39', now(), now(), now(), now(), NULL)",
             "SELECT * FROM counseling.class_completion(NULL, ARRAY[now()], ARRAY[now()], ARRAY[now()])",
             f"SELECT * FROM counseling.class_sessions('{scene.s1.id}')",
         ]

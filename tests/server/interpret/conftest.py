@@ -1,7 +1,7 @@
 """People with sessions, a hub of a few tools, and a scripted model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,11 @@ class Person:
         data: dict[str, Any] = (await self.client.get(f"{API}/sessions/{session}")).json()["data"]
         return data
 
+    async def until(self, status: str, session: str = "s1") -> None:
+        """Wait until the session has a status."""
+        while (await self.client.get(f"{API}/sessions/{session}")).json().get("data", {}).get("status") != status:
+            await asyncio.sleep(0.01)
+
     async def logs(self, session: str = "s1") -> list[tuple[str, str, str]]:
         rows = (await self.client.get(f"{API}/sessions/{session}/logs")).json()["data"]["logs"]
         return [(row["step"], row["status"], row["message"]) for row in rows]
@@ -145,6 +150,11 @@ async def me(service: Service) -> Person:
 @pytest.fixture
 async def them(service: Service) -> Person:
     return await person(service)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
 
 
 async def rows(service: Service, query: str, *values: Any) -> list[DictRow]:

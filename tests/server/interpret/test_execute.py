@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.graphs.interpret_setting import act, step
 from tests.kit.app import Service
 from tests.kit.model_server import ModelServer
 from tests.server.interpret.conftest import (
@@ -17,7 +18,6 @@ from tests.server.interpret.conftest import (
     rows,
     thread_of,
 )
-from tests.graphs.interpret_setting import act, step
 
 PATH = f"{API}/execute"
 NOTHING = (409, "EXEC_FAIL", "没有待确认的操作")
@@ -170,8 +170,7 @@ class TestFailures:
         assert (await me.session())["status"] == "executing"
         assert message(await me.execute()) == NOTHING
         hub.gate.set()
-        while (await me.session())["status"] != "done":
-            await asyncio.sleep(0.02)
+        await me.until("done")
         assert (await me.session())["result"]["data"] == {"result": 5}
         assert hub.names == ["add"]
 
@@ -179,8 +178,7 @@ class TestFailures:
         await me.interpret()
         hub.gate.clear()
         executed = asyncio.create_task(me.execute())
-        while (await me.session())["status"] != "executing":
-            await asyncio.sleep(0.01)
+        await me.until("executing")
         [row] = await rows(service, "SELECT id FROM platform.runs WHERE status = 'running'")
         thread = await thread_of(service)
         cancelled = await me.client.post(f"/threads/{thread}/runs/{row['id']}/cancel")
@@ -240,8 +238,7 @@ class TestDirectly:
     async def test_one_at_a_time_on_a_session(self, me: Person, hub: GatedHub) -> None:
         hub.gate.clear()
         first = asyncio.create_task(me.execute())
-        while not (await me.client.get(f"{API}/sessions/s1")).json()["success"]:
-            await asyncio.sleep(0.01)
+        await me.until("executing")
         second = await me.execute()
         assert message(second)[:2] == (409, "EXEC_FAIL")
         hub.gate.set()

@@ -10,7 +10,7 @@ from tests.graphs.interpret_setting import ADD_2_3, clarify
 from tests.kit.app import Service
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
-from tests.server.interpret.conftest import API, APPEND, GatedHub, Person, msg, rows, thread_of
+from tests.server.interpret.conftest import API, APPEND, GatedHub, Person, msg, rows, thread_of, until
 
 PATH = f"{API}/interpret"
 
@@ -65,6 +65,32 @@ class TestContract:
             )
         await me.interpret()
         assert await rows(service, "SELECT username FROM interpret.users") == [{"username": "13800000001"}]
+
+    async def test_a_username_that_is_taken_becomes_the_users_id(
+        self, service: Service, me: Person, them: Person
+    ) -> None:
+        """A phone may have been somebody else's before."""
+        async with service.runtime.system.pool.connection() as connection:
+            await connection.execute(
+                "INSERT INTO interpret.users (username, auth_user_id) VALUES ('13800000001', %s)", (them.id,)
+            )
+            await connection.execute(
+                "INSERT INTO audio.users (auth_user_id, phone) VALUES (%s, '13800000001')", (me.id,)
+            )
+        assert (await me.interpret()).status_code == 200
+        assert {row["username"] for row in await rows(service, "SELECT username FROM interpret.users")} == {
+            "13800000001",
+            me.id,
+        }
+
+    async def test_many_first_requests_at_once_make_one_session(
+        self, service: Service, me: Person, models: ModelServer
+    ) -> None:
+        models.script("interpret", Delay(1, ADD_2_3))
+        answers = await asyncio.gather(*(me.interpret() for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+        assert len(await rows(service, "SELECT FROM interpret.sessions")) == 1
+        assert (await me.session())["status"] == "awaiting_confirm"
 
 
 class TestRefusals:
@@ -152,8 +178,7 @@ class TestFailures:
     async def test_one_at_a_time_on_a_session(self, service: Service, me: Person, models: ModelServer) -> None:
         models.script("interpret", Delay(1, ADD_2_3))
         first = asyncio.create_task(me.interpret())
-        while not models.calls("interpret"):
-            await asyncio.sleep(0.01)
+        await until(lambda: models.calls("interpret") > 0)
         assert msg(await me.interpret("再来")) == (409, "SESSION_BUSY")
         assert (await first).json()["action"] == "add"
         assert (await me.session())["status"] == "awaiting_confirm"
@@ -163,8 +188,7 @@ class TestFailures:
         await me.interpret()
         hub.gate.clear()
         executed = asyncio.create_task(me.execute())
-        while (await me.session())["status"] != "executing":
-            await asyncio.sleep(0.01)
+        await me.until("executing")
         assert msg(await me.interpret("再来")) == (409, "SESSION_BUSY")
         assert (await me.session())["status"] == "executing"
         hub.gate.set()

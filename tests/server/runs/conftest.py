@@ -52,7 +52,7 @@ async def new_owner(runtime: Runtime) -> UUID:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110 - what it looks at is in the database
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -84,6 +84,20 @@ async def test_lines_that_are_no_messages_disturb_nobody(hub: McpHub) -> None:
     assert (await result_of(hub, "print_in_the_wrong_place", text="Starting up...")).text == "printed"
 
 
+async def test_what_a_server_prints_is_logged_within_bounds(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
+    """And it is read on: a server whose pipe is full would stand still."""
+    caplog.set_level("DEBUG")
+    assert (await result_of(hub, "say", text="one line\n" * 50_000)).text == "said"
+    assert (await result_of(hub, "add", a=1, b=1)).text == "2"
+    lines = [record for record in caplog.records if "mcp_server_stderr" in record.getMessage()]
+    assert 1 <= len(lines) <= 100
+
+
+async def test_answers_of_a_wrong_form_are_not_sent(hub: McpHub) -> None:
+    with pytest.raises(InvalidArguments):
+        await hub.call("order", {"dish": "tea"}, call_id="1", answers=Answers(responses={"x": {"action": "maybe"}}))
+
+
 async def test_a_large_picture_becomes_a_note_and_a_small_one_stays(hub: McpHub) -> None:
     large, small = await result_of(hub, "picture", size=500_000), await result_of(hub, "picture", size=300)
     assert large.text.startswith("[image: image/png, 50000")

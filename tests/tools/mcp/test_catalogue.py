@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.kit.processes import ROOT
 from tests.kit.tool_servers import LIMITS, FaultServer, configs, plugged, result_of
@@ -24,7 +25,16 @@ async def test_all_pages_are_read_and_what_is_out_of_bounds_is_left_out() -> Non
     async with plugged(paged=PAGED) as hub:
         assert await names(hub) == ["one", "three", "two"]
         assert len((await hub.find("one")).description) == 4096
+        # It says twice that it wants to be called again, and asks nobody anything.
         assert (await result_of(hub, "three")).text == "three"
+
+
+async def test_an_answer_that_breaks_its_own_schema_is_an_error() -> None:
+    async with plugged(paged=PAGED) as hub:
+        result = await result_of(hub, "two")
+        assert result.is_error
+        assert "may have done its work" in result.text
+        assert (await result_of(hub, "one")).text == "one"
 
 
 async def test_a_list_without_an_end_is_cut_off() -> None:
@@ -75,7 +85,7 @@ async def test_a_server_that_tells_of_a_change_is_asked_again(server: FaultServe
         await result_of(hub, "changing", first="x")
         await result_of(hub, "change_schema")
         async with asyncio.timeout(5):
-            while "added_later" not in await names(hub):  # noqa: ASYNC110 - another process has no event of ours
+            while "added_later" not in await names(hub):
                 await asyncio.sleep(0.01)
         # The schema that counts is the new one: nothing is sent that does not fit it.
         with pytest.raises(InvalidArguments):
@@ -91,6 +101,16 @@ async def test_a_list_is_believed_for_its_time_only(server: FaultServer) -> None
         assert "added_later" not in await names(hub)
         await asyncio.sleep(0.4)
         assert "added_later" in await names(hub)
+
+
+async def test_a_connection_is_not_its_first_callers(server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
+    """It outlives the run that happened to need it first, whose context it must not keep."""
+    caplog.set_level("INFO")
+    with structlog.contextvars.bound_contextvars(run_id="the-first-run"):
+        async with plugged(faults=server.config()) as hub:
+            await hub.tools()
+    [connected] = [record.getMessage() for record in caplog.records if "mcp_server_connected" in record.getMessage()]
+    assert "the-first-run" not in connected
 
 
 async def test_many_who_ask_make_one_list(server: FaultServer) -> None:

@@ -42,6 +42,20 @@ async def test_a_tool_that_only_reads_is_called_again_after_a_crash(server: Faul
     assert len(server.pids()) == 2
 
 
+async def test_a_server_that_does_not_start_is_tried_as_often_as_the_setting_says(server: FaultServer) -> None:
+    """Nothing was sent, so that is for every tool (G21)."""
+    async with plugged(replace(LIMITS, retries=3), faults=server.config()) as hub:
+        await hub.tools()
+        server.refuse()
+        os.kill(server.pids()[0], signal.SIGKILL)
+        await until(lambda: not hub.health()[0].reachable)
+        with pytest.raises(ToolUnreachable) as caught:
+            await hub.call("append_line", {"text": "never"}, call_id="1")
+        assert not caught.value.sent
+    assert len(server.pids()) == 1 + 4
+    assert server.lines() == []
+
+
 async def test_an_operator_may_say_that_a_tool_can_be_repeated(server: FaultServer) -> None:
     """`die_after_write` dies each time: it is tried once, and as often again as the setting says."""
     limits = replace(LIMITS, retries=1)

@@ -1,8 +1,10 @@
 """Servers that are reached over streamable HTTP: they are stopped, killed, and started anew."""
 
 import asyncio
+import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kit.processes import Program, environment, free_port, program
-from tests.kit.tool_servers import LIMITS, SCRIPT, FaultServer, plugged, result_of
+from tests.kit.tool_servers import LIMITS, SCRIPT, FaultServer, npm_server, plugged, result_of
 from tools.mcp.model import ToolTimedOut, ToolUnreachable
 
 
@@ -24,17 +26,43 @@ def serving(server: FaultServer, port: int, directory: Path) -> Iterator[Program
         running.kill()
 
 
+@contextmanager
+def started(command: Mapping[str, Any], port: int, directory: Path) -> Iterator[None]:
+    """Run a server that takes its port from the environment, until the block ends."""
+    environ = environment(directory) | {"PORT": str(port)}
+    with (directory / "output").open("wb") as file:
+        process = subprocess.Popen([command["command"], *command["args"]], env=environ, stdout=file, stderr=file)
+    try:
+        until_listens(port)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until_listens(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
 def at(port: int, **options: Any) -> dict[str, Any]:
     return {"url": f"http://127.0.0.1:{port}/mcp", **options}
 
 
 async def until_up(hub: Any) -> None:
     async with asyncio.timeout(20):
-        while not await hub.tools():  # noqa: ASYNC110 - another process has no event of ours
+        while not await hub.tools():
             await asyncio.sleep(0.05)
 
 
-EAGER = replace(LIMITS, patience=2.0, pause_after_failure=0.0, failures_to_open=1000)
+EAGER = replace(LIMITS, patience=2.0, pause_after_failure=0.2, failures_to_open=1000)
 
 
 async def test_a_server_that_is_killed_and_started_again_heals(server: FaultServer, tmp_path: Path) -> None:
@@ -75,6 +103,30 @@ async def test_a_call_that_times_out_leaves_the_server_usable(server: FaultServe
                 await hub.call("slow_append", {"seconds": 30, "text": "slow"}, call_id="1")
             assert time.monotonic() - began < 5
             assert (await result_of(hub, "add", a=1, b=2)).text == "3"
+
+
+async def test_an_older_server_that_was_restarted_gets_a_new_session(tmp_path: Path) -> None:
+    """It does not know the session any more and refuses the request: nothing was done, so it is sent again."""
+    port = free_port()
+    command = npm_server("server-everything", "streamableHttp")
+    async with plugged(EAGER, far=at(port)) as hub:
+        for _start in range(2):
+            with started(command, port, tmp_path):
+                await until_up(hub)
+                assert "3" in (await result_of(hub, "get-sum", a=1, b=2)).text
+                assert hub.health()[0].protocol_version == "2025-11-25"
+
+
+async def test_an_older_servers_session_that_is_lost_while_it_runs(tmp_path: Path) -> None:
+    port = free_port()
+    command = npm_server("server-everything", "streamableHttp")
+    async with plugged(replace(EAGER, retries=3), far=at(port, trustHints=False)) as hub:
+        with started(command, port, tmp_path):
+            await until_up(hub)
+        with started(command, port, tmp_path):
+            # Nobody asked in between: the hub believes that it has a session.
+            assert hub.health()[0].reachable
+            assert "3" in (await result_of(hub, "get-sum", a=1, b=2)).text
 
 
 async def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:

@@ -68,9 +68,9 @@ async def test_no_more_calls_at_once_than_the_server_is_given(server: FaultServe
 async def test_who_waits_too_long_for_a_place_is_sent_away(server: FaultServer) -> None:
     async with plugged(faults=server.config(maxConcurrency=1, timeoutMs=1500)) as hub:
         await hub.tools()
-        first = asyncio.create_task(result_of(hub, "slow", seconds=1.4))
+        first = asyncio.create_task(result_of(hub, "slow", seconds=1.0))
         await asyncio.sleep(0)
-        waiting = [asyncio.create_task(result_of(hub, "slow", seconds=1.4)) for _call in range(2)]
+        waiting = [asyncio.create_task(result_of(hub, "slow", seconds=1.0)) for _call in range(2)]
         await first
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     errors = [outcome for outcome in outcomes if isinstance(outcome, ToolUnreachable)]

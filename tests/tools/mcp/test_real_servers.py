@@ -1,6 +1,7 @@
 """Servers that others wrote, from PyPI and npm: older protocol versions, other languages, pushed elicitation."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.kit.processes import ROOT
 from tests.kit.tool_servers import LIMITS, npm_server, plugged, result_of
 from tools.mcp.hub import McpHub
 from tools.mcp.model import InvalidArguments
@@ -99,3 +101,11 @@ async def test_the_hints_of_an_older_server_are_read(hub: McpHub) -> None:
     assert read.repeatable
     assert not read.destructive
     assert write.destructive
+
+
+async def test_their_lock_pins_versions_and_holds_no_download_addresses() -> None:
+    lock = (ROOT / "tests" / "projects" / "tool_servers" / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in lock
+    packages = json.loads(lock)["packages"]
+    assert all("integrity" in package for path, package in packages.items() if path)
+    assert all(re.fullmatch(r"[\d.]+", version) for version in packages[""]["dependencies"].values())

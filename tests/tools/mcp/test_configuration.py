@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.settings import Settings, SettingsError
-from tools.mcp.servers import HttpConfig, StdioConfig, load, parse
+from tools.mcp.configuration import HttpConfig, StdioConfig, load, parse
 
 
 def settings(**values: str) -> Settings:
