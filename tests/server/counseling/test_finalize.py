@@ -183,3 +183,17 @@ async def test_the_run_is_the_students(school: School) -> None:
     await school.ad.finalize(session)
     owners = await rows(school.service, "SELECT owner_id::text AS whose FROM platform.threads")
     assert {row["whose"] for row in owners} == {school.s1.id}
+
+
+async def test_mending_keeps_what_was_good(school: School, models: ModelServer) -> None:
+    """G68: the stages before the first fallback stay as they are, and a model that still fails harms nothing."""
+    models.script("activity", Status(400))
+    session = await talked(school)
+    first = (await school.s1.finalize(session)).json()
+    models.script("diary", "<diary>一篇别的</diary>")
+    assert await finalizing.again(school.service.runtime, UUID(session)) != []
+    assert (await school.s1.finalize(session)).json() == first
+    models.script("activity", '<activity>{"summary":"补上了"}</activity>')
+    assert await finalizing.again(school.service.runtime, UUID(session)) == []
+    mended = (await school.s1.finalize(session)).json()
+    assert (mended["diary"], json.loads(mended["activityJson"])) == (first["diary"], {"summary": "补上了"})

@@ -431,3 +431,21 @@ async def test_who_one_is(school: School, sender: Any) -> None:
     school.clock.move(minutes=2)
     again = await login(school.service, sender, "s1@example.edu")
     assert again.id == school.s1.id
+
+
+async def test_nobody_looks_into_what_his_visitor_hides(school: School) -> None:
+    """The state of a student's own run holds the persona: the LangGraph protocol is not for him."""
+    session = (await things_of(school)).session
+    await school.s1.finalize(session)
+    [row] = await rows(school.service, "SELECT id FROM platform.threads")
+    for who in ("s1", "ta1", "ca3"):
+        client = school.people[who].client
+        for response in (
+            await client.get(f"/threads/{row['id']}/state"),
+            await client.post("/threads/search", json={}),
+            await client.post("/threads", json={}),
+            await client.post("/runs/wait", json={"assistant_id": "counseling_reply", "input": {}}),
+            await client.post(f"/threads/{row['id']}/runs", json={"assistant_id": "counseling_finalize"}),
+        ):
+            assert response.status_code == 403, f"{who} {response.request.url}"
+    assert (await school.ad.client.post("/threads/search", json={})).json() == []
