@@ -56,8 +56,11 @@ async def test_asked_twice_with_one_key(school: School, models: ModelServer) -> 
     first = await school.s1.finalize(session, **headers)
     assert (await school.s1.finalize(session, **headers)).text == first.text
     other = await talked(school)
-    assert (await school.s1.finalize(other, "别的", **headers)).status_code in (200, 400)
+    assert refusal(await school.s1.finalize(other, "别的", **headers)) == (400, "idempotency_key_reused")
     assert models.calls("diary") == 1
+    # What was refused has closed nothing.
+    assert (await school.s1.say(other)).status_code == 200
+    assert (await school.s1.finalize(other)).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{}, {"assignment": None}, {"assignment": " \n "}, None])
