@@ -78,7 +78,8 @@ def create_app(
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
-        app.include_router(router)
+        # They are complete as they are; to include them would build each a second time, at the first request.
+        app.router.routes.extend(router.routes)
     errors.install(app, debug=settings.debug)
     _surround(app, settings)
     return app
