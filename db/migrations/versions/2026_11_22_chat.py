@@ -151,7 +151,9 @@ BEGIN
   INTO waits, is_running FROM platform.threads AS t WHERE t.id = held.thread_id;
   SELECT * INTO newest FROM chat.messages AS m
   WHERE m.session_id = asked AND m.owner_id = holder ORDER BY m.number DESC LIMIT 1;
-  IF held.leased_until > now() OR is_running THEN
+  -- Whose answer is there has nothing to keep others out for.
+  IF is_running OR (held.leased_until > now()
+                    AND (newest.turn_id, newest.role) IS DISTINCT FROM (held.leased_by, 'assistant')) THEN
     outcome := 'busy';
   ELSIF waits OR newest.role = 'user' THEN
     outcome := 'other';

@@ -44,7 +44,9 @@ class ThreadStanding:
 
 _COLUMNS: Final = (
     "id, owner_id, thread_id, memory, ttl_seconds, expires_at, closed_at IS NOT NULL AS is_closed,"
-    " coalesce(leased_until > now(), false) AS is_leased"
+    # Whose answer is there has nothing to keep others out for, also where its process died before it said so.
+    " coalesce(leased_until > now() AND NOT EXISTS (SELECT FROM chat.messages AS m WHERE m.session_id = sessions.id"
+    " AND m.owner_id = sessions.owner_id AND m.turn_id = leased_by AND m.role = 'assistant'), false) AS is_leased"
 )
 _READ: Final = f"SELECT {_COLUMNS} FROM chat.sessions WHERE id = %s AND owner_id = %s".encode()  # noqa: S608 - ours
 
