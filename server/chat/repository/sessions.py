@@ -64,7 +64,8 @@ async def insert(
 
 async def find(connection: Connection, session_id: UUID, owner_id: UUID, *, lock: bool = False) -> Session | None:
     """Read a session of this owner, locked against others if asked."""
-    cursor = await connection.execute(_READ + b" FOR UPDATE" if lock else _READ, (session_id, owner_id))
+    # Not FOR UPDATE: what is being added to the session (a long document) need not be waited for.
+    cursor = await connection.execute(_READ + b" FOR NO KEY UPDATE" if lock else _READ, (session_id, owner_id))
     row = await cursor.fetchone()
     return Session(**row) if row else None
 
