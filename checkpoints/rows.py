@@ -1,7 +1,8 @@
 """What a run has to save, as rows that wait for their commit."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -42,41 +43,44 @@ class Unsaved:
         if key[3] < 0 or key not in self.writes:
             self.writes[key] = (channel, path, value)
 
-    def as_parameters(self) -> tuple[str | None, list[bytes]]:
-        """Return the rows as JSON, and the blobs that they name by place, counted from one."""
-        if not self:
-            return None, []
-        blobs: list[bytes] = []
+    def as_parameters(self) -> tuple[str | None, str | None, str | None, str | None, list[bytes]]:
+        """Return checkpoints, items, blobs and writes as JSON each, and the bytes that they name by place, from one."""
+        values: list[bytes] = []
 
         def at(value: Typed) -> int:
-            blobs.append(value.blob)
-            return len(blobs)
+            values.append(value.blob)
+            return len(values)
 
-        document = {
-            "checkpoints": list(self.checkpoints.values()),
-            "items": [
+        return (
+            _document(self.checkpoints.values()),
+            _document(
                 {"ns": ns, "channel": channel, "seq": number, "type": value.type, "at": at(value)}
                 for (ns, channel, number), value in self.items.items()
-            ],
-            "blobs": [
+            ),
+            _document(
                 {"ns": ns, "channel": channel, "version": version, "type": value.type, "at": at(value)}
                 for (ns, channel, version), value in self.blobs.items()
-            ],
-            "writes": [
+            ),
+            _document(
                 {
-                    **dict(zip(_WRITE_KEYS, key, strict=True)),
+                    "ns": ns,
+                    "checkpoint": checkpoint,
+                    "task": task,
+                    "idx": index,
                     "channel": channel,
                     "path": path,
                     "type": value.type,
                     "at": at(value),
                 }
-                for key, (channel, path, value) in self.writes.items()
-            ],
-        }
-        return orjson.dumps({name: rows for name, rows in document.items() if rows}).decode(), blobs
+                for (ns, checkpoint, task, index), (channel, path, value) in self.writes.items()
+            ),
+            values,
+        )
 
 
-_WRITE_KEYS: Final = ("ns", "checkpoint", "task", "idx")
+def _document(rows: Iterable[dict[str, Any]]) -> str | None:
+    found = list(rows)
+    return orjson.dumps(found).decode() if found else None
 
 
 class Outbox(Protocol):

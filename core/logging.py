@@ -33,7 +33,10 @@ _PROCESSORS: Final = [*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_for
 _QUIET = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai"),
     *("procrastinate", "uvicorn.access", "alembic"),
+    "mcp",
 )
+# It logs, with a traceback, what a tool server sent and could not be read: data of users, and not our error.
+_MUTE = ("mcp.client",)
 _FILE_BYTES: Final = 10 * 1024 * 1024
 _FILES_KEPT: Final = 5
 # Lines that wait for a stuck outlet, and how long an ending process waits for it.
@@ -127,6 +130,8 @@ def configure(level: str, style: Style, *, error_file: Path | None = None, strea
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def flush() -> None:

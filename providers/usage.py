@@ -41,6 +41,8 @@ class UsageCollector(AsyncCallbackHandler):
 
     # A graph's steps are chains to LangChain; there is nothing to note about them.
     ignore_chain = True
+    # It only notes: a task for each event of each step would take longer.
+    run_inline = True
 
     def __init__(self) -> None:
         self._started: dict[UUID, _Started] = {}

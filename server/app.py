@@ -12,10 +12,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.clock import Clock
 from core.settings import Settings
-from db.batches import Batches
 from server import errors
 from server.api import ROUTERS
 from server.auth.identity import open_identity
+from server.auth.keys import Keys
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
 from server.chat.documents import FORM_BYTES
@@ -25,6 +25,7 @@ from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
 from server.runs.assistants import Assistants
 from server.runtime import open_runtime
+from server.shortcuts import Shortcuts
 from server.worker import running_worker
 from tools.mcp.model import ToolHub
 
@@ -66,7 +67,7 @@ def create_app(
             app.state.runtime = runtime
             BUILD.labels(app.version).set(1)
             app.state.assistants = Assistants(runtime.workflows, runtime.clock.now())
-            app.state.keys = Batches(partial(by_keys, runtime.database.pool))
+            app.state.keys = Keys(partial(by_keys, runtime.database.pool))
             app.state.limits = RateLimits(settings)
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
@@ -77,7 +78,8 @@ def create_app(
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
-        app.include_router(router)
+        # They are complete as they are; to include them would build each a second time, at the first request.
+        app.router.routes.extend(router.routes)
     errors.install(app, debug=settings.debug)
     _surround(app, settings)
     return app
@@ -85,6 +87,7 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request; what is added last is outermost."""
+    app.add_middleware(Shortcuts, routers=ROUTERS)
     uploads = {"/api/v1/documents/upload": settings.max_document_bytes + FORM_BYTES}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, others=uploads)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)

@@ -16,12 +16,12 @@ from core.errors import ColloquyError, ModelFailed, NotFound, TooLarge, Unauthen
 from server import problems
 from server.error_bodies import SERVER_ERROR
 from server.families import Family, family_of
-from server.security import SECURED
+from server.security import SECURED, confirm
 
 log = structlog.get_logger(__name__)
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
-_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _CRASHED: Final = "服务器内部错误，请稍后重试"
 
 
@@ -80,7 +80,7 @@ def family_route(family: Family) -> type[APIRoute]:
     """Return a route class that renders all failures of its endpoints in one family's shape."""
 
     class FamilyRoute(APIRoute):
-        def get_route_handler(self) -> _Handler:
+        def get_route_handler(self) -> Handler:
             inner = _by_hand(self.endpoint) or super().get_route_handler()
 
             async def handle(request: Request) -> Response:
@@ -107,13 +107,23 @@ def resolved(resolve: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callabl
     return mark
 
 
-def _by_hand(endpoint: Any) -> _Handler | None:
+def is_by_hand(endpoint: Any) -> bool:
+    """Tell whether an endpoint's arguments are made by its own `resolve`."""
+    return hasattr(endpoint, "resolve")
+
+
+def _by_hand(endpoint: Any) -> Handler | None:
     resolve = getattr(endpoint, "resolve", None)
     if resolve is None:
         return None
 
     async def handle(request: Request) -> Response:
-        response: Response = await endpoint(**await resolve(request))
+        try:
+            response: Response = await endpoint(**await resolve(request))
+        except Exception:
+            # What is wrong with a request is told to known callers only.
+            await confirm(request)
+            raise
         return response
 
     return handle

@@ -10,11 +10,6 @@ from server.command import load_settings, run
 app = typer.Typer(no_args_is_help=True, help="Evaluate workflows with the configured models.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep the group a group while it has one command."""
-
-
 @app.command("deep-chat")
 def deep_chat(
     briefs: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(
@@ -26,3 +21,16 @@ def deep_chat(
     from server.evaluation.deep_chat import evaluate  # noqa: PLC0415 - heavy imports wait for a command
 
     run(evaluate(load_settings(log_level="warning"), briefs, at_once))
+
+
+@app.command("counseling")
+def counseling(
+    sessions: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(
+        "examples/counseling"
+    ),
+    at_once: Annotated[int, typer.Option(min=1, help="How many sessions are finalised side by side.")] = 2,
+) -> None:
+    """Finalise recorded counseling sessions and print what was kept; needs no server and no database."""
+    from server.evaluation.counseling import evaluate  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(evaluate(load_settings(log_level="warning"), sessions, at_once))

@@ -4,10 +4,12 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 from uuid import uuid4
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,8 +64,15 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     # The route and not the path: paths hold ids, and each would be a series of its own.
     route = getattr(scope.get("route"), "path", "unknown")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    REQUESTS.labels(method, route, str(status)).inc()
-    REQUEST_SECONDS.labels(method, route).observe(seconds)
+    counted, timed = _figures(method, route, status)
+    counted.inc()
+    timed.observe(seconds)
+
+
+@cache
+def _figures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Return one series each; to find them anew takes longer than to count."""
+    return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(method, route)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
@@ -150,8 +159,12 @@ class TimeLimit:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_in_time(message: Message) -> None:
-            if not timer.expired():
+            nonlocal has_begun
+            if not has_begun and not timer.expired():
+                has_begun = True
                 timer.reschedule(None)
             await send(message)
 

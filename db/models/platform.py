@@ -85,13 +85,12 @@ class Run(Base):
         Index("runs_scheduled", "scheduled_at", postgresql_where=text("status = 'scheduled'")),
         Index("runs_finished", "finished_at", "id", postgresql_where=text("finished_at IS NOT NULL")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),
-        Index("runs_owner", "owner_id"),
         {"schema": "platform"},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     thread_id: Mapped[UUID]
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey(_OWNER, ondelete="CASCADE"))
+    owner_id: Mapped[UUID]
     workflow: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default="pending")
     request: Mapped[dict[str, Any]] = mapped_column(JSON)

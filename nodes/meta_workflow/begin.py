@@ -11,12 +11,13 @@ from nodes.meta_workflow.events import tell_phase
 from nodes.meta_workflow.records import Documents, InMemoryDocuments
 from nodes.meta_workflow.state import ContentSections, Memory, MetaInput, PastTurn, Phase, Turn
 
-MOST_TURNS: Final = 20
+# Messages: twenty turns, each a question and its answer.
+MOST_TURNS: Final = 40
 MOST_SUGGESTIONS: Final = 5
 LONGEST_MESSAGE: Final = 20_000
 _MOST_TAGS: Final = 20
 _LONGEST_TAG: Final = 40
-_LONGEST_TURN: Final = 2000
+_LONGEST_TURN: Final = 1200
 _LONGEST_NAME: Final = 120
 _LONGEST_CONTENT: Final = 2000
 

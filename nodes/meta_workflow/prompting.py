@@ -48,7 +48,8 @@ TAGS: Final = (
 CLOSING: Final = "请按系统消息里的规则完成这一步。"
 _PASSAGE_SHOWN: Final = 1200
 _HISTORY_SHOWN: Final = 8
-_QUICK_HISTORY_SHOWN: Final = 20
+# Twenty turns, each a question and its answer (G36).
+_QUICK_HISTORY_SHOWN: Final = 40
 _TURN_SHOWN: Final = 1200
 _LONGEST_SHOWN: Final = 4000
 

@@ -26,7 +26,7 @@ async def reply(
     Args:
         message: what the user says.
         memory: of the session (G36).
-        turns: the last turns, oldest first; the last twenty are shown to the model.
+        turns: the messages so far, oldest first; the last forty, twenty turns, are shown to the model.
         on_text: is given the model's text piece by piece; the returned reply is the same text without loose ends.
         on_restart: is called before the reply begins anew.
 

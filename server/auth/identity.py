@@ -13,9 +13,8 @@ from core.clock import Clock
 from core.files import kept_secret
 from core.ids import IdSource, new_secret
 from core.settings import SHORTEST_SECRET, Settings, SettingsError
-from db.batches import Batches
 from server.auth.codes import Codes
-from server.auth.principal import Principal
+from server.auth.keys import Keys
 from server.auth.senders import CodeSender, sender_for
 from server.auth.tokens import Tokens
 
@@ -72,9 +71,9 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
-def keys_of(request: Request) -> Batches[bytes, Principal]:
+def keys_of(request: Request) -> Keys:
     """Return what finds the users of API keys by their digests."""
-    keys: Batches[bytes, Principal] = request.app.state.keys
+    keys: Keys = request.app.state.keys
     return keys
 
 

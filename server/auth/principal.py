@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from core.errors import Unauthenticated
+
 Realm = Literal["phone", "email", "key"]
 
 
@@ -19,3 +21,8 @@ class Principal:
     def role(self) -> str:
         """What a token says of its bearer; what counts is read from the database at each request."""
         return "admin" if self.is_admin else "user"
+
+
+def no_caller() -> Unauthenticated:
+    """Return the error for credentials that are not valid, or no more."""
+    return Unauthenticated("身份凭证无效或已过期")

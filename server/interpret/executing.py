@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from core.errors import ColloquyError, Conflict, InvalidInput, TimedOut
+from db.database import acting_for
 from nodes.interpret_execute.plan import misfit
 from nodes.interpret_execute.state import PLAN
 from server.interpret import pending, repository, turns
@@ -172,9 +173,9 @@ async def _warned(runtime: Runtime, user_id: UUID, thread_id: UUID, one: Pending
     """Note that the caller is told of a changed tool or an unknown outcome; False where that was noted before."""
     if one.kind not in WARNINGS:
         return False
-    async with runtime.database.transaction(user_id) as session:
+    async with acting_for(runtime.database.pool, user_id) as connection:
         return await repository.note(
-            session,
+            connection,
             user_id,
             thread_id,
             key=f"warned:{one.interrupt_id}",

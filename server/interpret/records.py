@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from db.database import Database
+from db.database import Database, acting_for
 from nodes.interpret_execute.records import JournalEntry, Noted, PlannedCall, SessionStatus
 from server.interpret import call_repository, repository
 from server.runs.jsonb import jsonb_text
@@ -32,9 +32,9 @@ class SessionRecords:
         """Add a row to the session's log and set its status; the same key again changes nothing."""
         # A run that has lost its thread to another process must not change the session any more.
         await self._settle()
-        async with self._database.transaction(self._owner_id) as session:
+        async with acting_for(self._database.pool, self._owner_id) as connection:
             await repository.note(
-                session,
+                connection,
                 self._owner_id,
                 UUID(thread_id),
                 key=key,

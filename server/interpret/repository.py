@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 from uuid import UUID
 
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +18,21 @@ from server.auth.repository import phone_user
 _LONGEST_MESSAGE: Final = 8000
 # What a run that ends by itself does not leave a session in.
 _AT_WORK: Final = ("interpreting", "executing")
+
+_NOTE: Final = """
+WITH kept AS (
+  SELECT id FROM interpret.sessions WHERE thread_id = %(thread)s AND user_id = %(user)s
+), added AS (
+  INSERT INTO interpret.logs (session_id, user_id, key, step, status, message)
+  SELECT id, %(user)s, %(key)s, %(step)s, %(outcome)s, %(message)s FROM kept
+  ON CONFLICT (session_id, key) DO NOTHING
+  RETURNING session_id
+), changed AS (
+  UPDATE interpret.sessions AS session SET status = %(status)s, updated_at = clock_timestamp()
+  FROM added WHERE session.id = added.session_id AND %(status)s::text IS NOT NULL
+)
+SELECT 1 FROM added
+"""
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,7 @@ async def fail_session(
 
 
 async def note(
-    session: AsyncSession,
+    connection: AsyncConnection[DictRow],
     user_id: UUID,
     thread_id: UUID,
     *,
@@ -139,32 +156,34 @@ async def note(
     outcome: Noted,
     message: str,
 ) -> bool:
-    """Add a row to the log of the session that keeps this thread and set its status, once for each key (B019).
+    """Add a row to the log of the session that keeps this thread and set its status (B019).
 
     Returns:
-        Whether it was added: there is such a session, and the key is new.
+        Whether it was added; False where the key was noted before, or no session of this user keeps the thread.
     """
-    found = await session.scalar(
-        select(InterpretSession.id).where(InterpretSession.thread_id == thread_id, InterpretSession.user_id == user_id)
+    added = await connection.execute(
+        _NOTE,
+        {
+            "user": user_id,
+            "thread": thread_id,
+            "key": key,
+            "status": status,
+            "step": step,
+            "outcome": outcome,
+            "message": _storable(message),
+        },
     )
-    if found is None:
-        return False
-    added = await _log(session, user_id, found, key=key, step=step, status=outcome, message=message)
-    if added and status is not None:
-        await _set_status(session, user_id, found, status)
-    return added
+    return await added.fetchone() is not None
 
 
 async def _log(
     session: AsyncSession, user_id: UUID, id_: UUID, *, key: str, step: str, status: Noted, message: str
-) -> bool:
-    added = await session.execute(
+) -> None:
+    await session.execute(
         insert(InterpretLog)
         .values(session_id=id_, user_id=user_id, key=key, step=step, status=status, message=_storable(message))
         .on_conflict_do_nothing(index_elements=["session_id", "key"])
-        .returning(InterpretLog.id)
     )
-    return added.first() is not None
 
 
 def _storable(message: str) -> str:

@@ -32,15 +32,22 @@ async def notify_cancel(connection: AsyncConnection[Any], run_id: UUID) -> None:
     await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, f"{_CANCEL}{run_id}"))
 
 
+class News(asyncio.Event):
+    """Set when a run has news; the reader clears it before it reads."""
+
+    reads_log = True
+    """Whether what is committed is news too: not to a reader whom memory has told of it before."""
+
+
 class Broker:
-    """Gives those who wait for a run an `asyncio.Event` that is set when it has news."""
+    """Gives those who wait for a run an event that is set when it has news."""
 
     def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
         self._url = url
         self._teller: AsyncConnection[Any] | None = None
         self._news: set[UUID] = set()
         self._has_news = asyncio.Event()
-        self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[UUID, set[News]] = defaultdict(set)
         self._feeds: dict[UUID, Feed] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.on_cancel = on_cancel
@@ -61,9 +68,9 @@ class Broker:
             await self._teller.close()
 
     @contextmanager
-    def subscribe(self, run_id: UUID) -> Iterator[asyncio.Event]:
+    def subscribe(self, run_id: UUID) -> Iterator[News]:
         """Give an event that is set at each news of the run; the reader clears it before it reads."""
-        event = asyncio.Event()
+        event = News()
         self._waiting[run_id].add(event)
         try:
             yield event
@@ -90,7 +97,7 @@ class Broker:
 
     def tell(self, run_id: UUID) -> None:
         """Wake the readers of a run in all processes, soon: what they look for is committed."""
-        self.wake(run_id)
+        self._committed(run_id)
         self._news.add(run_id)
         self._has_news.set()
 
@@ -98,6 +105,11 @@ class Broker:
         """Wake the readers of a run in this process."""
         for event in self._waiting.get(run_id, ()):
             event.set()
+
+    def _committed(self, run_id: UUID) -> None:
+        for event in self._waiting.get(run_id, ()):
+            if event.reads_log:
+                event.set()
 
     async def _listen(self) -> None:
         while True:
@@ -137,7 +149,7 @@ class Broker:
             if payload.startswith(_CANCEL):
                 self.on_cancel(UUID(payload.removeprefix(_CANCEL)))
             else:
-                self.wake(UUID(payload))
+                self._committed(UUID(payload))
 
     def _wake_all(self) -> None:
         # What was said while nobody listened is in the log.

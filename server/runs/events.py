@@ -4,11 +4,11 @@ Readers in the process that executes the run are fed from memory; all others, an
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
-from core.tasks import wait_at_most
 from db.database import Pool, acting_for
 from server.runs.broker import Broker
 from server.runs.model import Event, EventId, RunStatus
@@ -19,26 +19,55 @@ _PAGE: Final = 500
 
 async def read(
     pool: Pool, broker: Broker, owner_id: UUID, run_id: UUID, after: EventId, seconds: float | None = None
-) -> AsyncIterator[Event]:
-    """Yield a run's events that come after `after`, until the run is finished or `seconds` are over."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + (float("inf") if seconds is None else seconds)
-    with broker.subscribe(run_id) as news:
+) -> AsyncIterator[list[Event]]:
+    """Yield a run's events that come after `after`, as many at a time as there are, until the run is finished.
+
+    Ends early, without an error, when `seconds` are over.
+    """
+    deadline = asyncio.get_running_loop().time() + (float("inf") if seconds is None else seconds)
+    feed = None
+    with broker.subscribe(run_id) as news, _ticking(news, deadline):
         while True:
             news.clear()
-            feed = broker.feed_of(run_id)
+            # One that has ended is whole, and tells the rest.
+            if feed is None or not feed.has_ended:
+                feed = broker.feed_of(run_id)
             remembered = feed.after(after) if feed else None
+            news.reads_log = remembered is None
             finished, events = (
-                (False, remembered) if remembered is not None else await _page(pool, owner_id, run_id, after)
+                (feed is not None and feed.has_ended, remembered)
+                if remembered is not None
+                else await _page(pool, owner_id, run_id, after)
             )
-            for event in events:
-                yield event
-                after = event.id
-            left = deadline - loop.time()
-            if left <= 0 or (finished and not events):
+            if events:
+                yield events
+                after = events[-1].id
+            if (finished and not events) or asyncio.get_running_loop().time() >= deadline:
                 return
             if not events:
-                await wait_at_most(news, min(_POLL_SECONDS, left))
+                await news.wait()
+
+
+@contextmanager
+def _ticking(news: asyncio.Event, deadline: float) -> Iterator[None]:
+    """Set the event every second, and at the deadline: a wake-up may get lost. One timer a second, not one a wait."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def tick() -> None:
+        nonlocal timer
+        news.set()
+        timer = later()
+
+    def later() -> asyncio.TimerHandle:
+        left = deadline - loop.time()
+        return loop.call_later(min(_POLL_SECONDS, left) if left > 0 else _POLL_SECONDS, tick)
+
+    timer = later()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _page(pool: Pool, owner_id: UUID, run_id: UUID, after: EventId) -> tuple[bool, list[Event]]:

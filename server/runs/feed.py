@@ -21,10 +21,16 @@ class Feed:
         self._fence = fence
         self._is_first_attempt = is_first_attempt
         self._events: deque[Event] = deque(maxlen=kept)
+        self.has_ended = False
+        """Whether the run's end is committed, and all of its events were published here."""
 
     def publish(self, event: Event) -> None:
         """Show an event to the readers of this process."""
         self._events.append(event)
+
+    def end(self) -> None:
+        """Say that nothing comes any more: readers need not look into the log."""
+        self.has_ended = True
 
     def after(self, last: EventId) -> list[Event] | None:
         """Return the events after `last`; None when the log has to be read, because some may be missing here."""
@@ -37,4 +43,5 @@ class Feed:
         if not self._events:
             return []
         skipped = seq - self._events[0].id.seq
-        return None if skipped < 0 else list(self._events)[skipped:]
+        # By index from where it is: who keeps up takes the last one, and the rest is not copied each time.
+        return None if skipped < 0 else [self._events[place] for place in range(skipped, len(self._events))]

@@ -77,6 +77,7 @@ class RunRequest:
     `strategy` says what happens when a run of the thread is not finished. `metadata` is the run's, and the thread's if
     this makes it; without `makes_thread` the thread has to be there. `after_seconds` is how long it waits before it
     takes its place in the thread's queue. A thread that `is_stateless` is deleted some time after its run.
+    `caller_key` is the digest of an API key that has to be the owner's still; None: somebody has seen to that.
     """
 
     thread_id: UUID
@@ -93,6 +94,7 @@ class RunRequest:
     makes_thread: bool = True
     after_seconds: float | None = None
     is_stateless: bool = False
+    caller_key: bytes | None = None
 
     def payload(self) -> dict[str, Any]:
         """Return what is kept on the run's row, to be able to send it again after a crash."""
@@ -111,6 +113,7 @@ class Accepted:
     """What became of a request: a run that was claimed at once, that waits, or the refusal's name."""
 
     outcome: Literal[
+        "no_caller",
         "claimed",
         "pending",
         "waits",

@@ -27,7 +27,7 @@ async def start(connection: Connection, run_id: UUID, request: RunRequest, worke
 
 
 START: Final = (
-    "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s::json, %s::jsonb, %s, %s::text[], %s, %s, %s, %s, %s, %s)"
+    "SELECT * FROM platform.start_run(%s, %s, %s, %s, %s::json, %s::jsonb, %s, %s::text[], %s, %s, %s, %s, %s, %s, %s)"
 )
 
 
@@ -49,6 +49,7 @@ def start_parameters(run_id: UUID, request: RunRequest, worker_id: UUID | None) 
         request.makes_thread,
         request.is_stateless,
         request.after_seconds,
+        request.caller_key,
     ]
 
 
@@ -59,30 +60,9 @@ async def claim(connection: Connection, run_id: UUID, worker_id: UUID) -> Claim 
     return Claim(run_id=run_id, **row) if row else None
 
 
-async def free_thread(
-    connection: Connection,
-    thread_id: UUID,
-    status: str,
-    interrupts: dict[str, Any],
-    values: dict[str, Any] | None = None,
-) -> None:
-    """Mark the thread as no longer busy, unless another run of it is waiting; `values` is its changed state."""
-    await connection.execute(
-        """
-        UPDATE platform.threads SET updated_at = now(), interrupts = %(interrupts)s,
-          state_values = coalesce(%(values)s, state_values),
-          state_updated_at = CASE WHEN %(values)s IS NULL THEN state_updated_at ELSE now() END, status =
-          CASE WHEN EXISTS (SELECT 1 FROM platform.runs WHERE thread_id = %(thread)s
-                            AND status IN ('pending', 'running')) THEN 'busy' ELSE %(status)s END
-        WHERE id = %(thread)s
-        """,
-        {
-            "thread": thread_id,
-            "status": status,
-            "interrupts": jsonb(interrupts),
-            "values": None if values is None else jsonb(values),
-        },
-    )
+async def free_thread(connection: Connection, thread_id: UUID, status: str, interrupts: dict[str, Any]) -> None:
+    """Mark the thread as no longer busy, unless another run of it is waiting."""
+    await connection.execute("SELECT platform.free_thread(%s, %s, %s, NULL)", (thread_id, status, jsonb(interrupts)))
 
 
 async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunResult | None:

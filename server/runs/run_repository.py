@@ -61,7 +61,7 @@ async def ending(connection: Connection, owner_id: UUID, run_id: UUID) -> DictRo
 async def delete_ephemeral(connection: Connection, owner_id: UUID, thread_id: UUID) -> None:
     """Delete a thread that was made for one run, once that has ended."""
     await connection.execute(
-        "DELETE FROM platform.threads AS thread WHERE id = %s AND owner_id = %s AND ephemeral AND NOT EXISTS ("
-        "SELECT FROM platform.runs WHERE thread_id = thread.id AND status IN ('scheduled', 'pending', 'running'))",
-        (thread_id, owner_id),
+        "DELETE FROM platform.threads WHERE id = %(thread)s AND owner_id = %(owner)s AND ephemeral AND NOT EXISTS ("
+        "SELECT FROM platform.runs WHERE thread_id = %(thread)s AND status IN ('scheduled', 'pending', 'running'))",
+        {"thread": thread_id, "owner": owner_id},
     )

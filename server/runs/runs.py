@@ -138,8 +138,8 @@ class Runs:
         if not await self._engine.cancel(owner_id, run_id, action):
             raise Conflict("The run has ended already.", code="RUN_FINISHED")
 
-    def events(self, started: Started, after: EventId = FIRST) -> AsyncIterator[Event]:
-        """Yield the events of a run that is known to be the owner's, until it is finished."""
+    def events(self, started: Started, after: EventId = FIRST) -> AsyncIterator[list[Event]]:
+        """Yield the events of a run that is known to be the owner's, as many as there are, until it is finished."""
         return self._engine.follow(started.owner_id, started.run_id, after)
 
     async def until_finished(self, started: Started) -> Outcome | None:

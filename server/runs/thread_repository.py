@@ -32,7 +32,7 @@ _SORTS: Final[dict[str, Composable]] = {
 }
 
 
-MAKE: Final = "SELECT platform.make_thread(%s, %s, %s::jsonb) AS made_at"
+MAKE: Final = "SELECT * FROM platform.make_thread(%s, %s, %s::jsonb, %s)"
 
 
 def made(thread_id: UUID, metadata: dict[str, Any], made_at: datetime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from core.errors import Conflict, NotFound
 from core.ids import IdSource
 from db.database import Pool, acting_for
 from db.lanes import Lanes
+from server.auth.principal import no_caller
 from server.runs import repository, thread_repository
 from server.runs.jsonb import jsonb_text
 from server.runs.long_states import LongStates
@@ -39,13 +40,24 @@ def _shown(row: Thread) -> Thread:
 
 
 class Threads:
-    """The threads of one owner at a time; what is another's does not exist."""
+    """The threads of one owner at a time; what is another's does not exist.
 
-    def __init__(self, pool: Pool, lanes: Lanes, ids: IdSource, states: LongStates) -> None:
+    Args:
+        pool: for reading, and for changes.
+        lanes: make threads.
+        ids: new ones.
+        states: long ones.
+        caller_key: the digest of an API key that has to be the owner's when a thread is made; None: it was seen.
+    """
+
+    def __init__(
+        self, pool: Pool, lanes: Lanes, ids: IdSource, states: LongStates, caller_key: bytes | None = None
+    ) -> None:
         self._pool = pool
         self._states = states
         self._lanes = lanes
         self._ids = ids
+        self._caller_key = caller_key
 
     async def create(
         self, owner_id: UUID, thread_id: UUID | None, metadata: dict[str, Any], *, or_existing: bool = False
@@ -56,13 +68,18 @@ class Threads:
             The thread, and whether it was made.
 
         Raises:
+            Unauthenticated: the caller's key counts no more.
             Conflict: the id is taken.
         """
         new_id = thread_id or self._ids.uuid()
-        answer = self._lanes.submit(new_id, thread_repository.MAKE, [new_id, owner_id, jsonb_text(metadata)])
-        made_at = (await asyncio.shield(answer))["made_at"]
-        if made_at is not None:
-            return thread_repository.made(new_id, metadata, made_at), True
+        answer = self._lanes.submit(
+            new_id, thread_repository.MAKE, [new_id, owner_id, jsonb_text(metadata), self._caller_key]
+        )
+        found = await asyncio.shield(answer)
+        if found["outcome"] == "no_caller":
+            raise no_caller()
+        if found["outcome"] == "made":
+            return thread_repository.made(new_id, metadata, found["made_at"]), True
         # An id of ours is taken only by a first try whose commit was not heard of.
         existing = None
         if or_existing or thread_id is None:

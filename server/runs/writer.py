@@ -3,16 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 from uuid import UUID
-
-import orjson
 
 from checkpoints.rows import Unsaved
 from checkpoints.saver import FenceLost
 from db.lanes import Lanes
 from providers.usage import Usage
+from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.encode import encode
 from server.runs.feed import Feed
@@ -21,15 +19,16 @@ from server.runs.model import Claim, Event, EventId
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
-_EVENTS_DELAY_SECONDS: Final = 0.015
+_EVENTS_DELAY_SECONDS: Final = 0.05
 # Less than the heartbeats that a process may miss: what was held so long ago may have been taken over since.
 _DOUBT_SECONDS: Final = 3.0
 _COMMIT: Final = (
-    "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[]) AS outcome"
+    "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
+    " %s::int, %b::text[], %b::text[]) AS outcome"
 )
 _FINISH: Final = (
-    "SELECT * FROM platform.finish_run(%s, %s, %s, %s, %s::json, %b::bytea[], %s::int[], %b::text[], %b::text[],"
-    " %s::json, %s::text[], %s)"
+    "SELECT * FROM platform.finish_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
+    " %s::int, %b::text[], %b::text[], %s::json, %s::text[], %s)"
 )
 
 
@@ -61,9 +60,13 @@ class RunWriter:
         self._claimed = claimed
         self._feed = feed
         self._on_lost = on_lost
-        self._events: list[tuple[int, str, str]] = []
+        # Of the events that are not committed yet; their numbers follow one another up to `_seq`.
+        self._names: list[str] = []
+        self._data: list[str] = []
         self._seq = 0
-        self._is_held_back = False
+        self._held_back: list[Event] = []
+        # Whether events are lost to the log: then memory does not tell the same.
+        self._is_torn = False
         self._timer: asyncio.TimerHandle | None = None
         self._sent: asyncio.Future[dict[str, Any]] | None = None
         self._failure: Exception | None = None
@@ -76,15 +79,18 @@ class RunWriter:
         Args:
             event: its name.
             data: what JSON can hold, and what LangGraph emits besides.
-            early: whether readers may see it before it is committed; if not, they see it and all later ones in the
-                log, when the run has ended.
+            early: whether readers may see it before it is committed; if not, they see it and all later ones when the
+                run has ended.
         """
         self._seq += 1
         encoded = encode(data)
-        self._events.append((self._seq, event, encoded))
-        self._is_held_back = self._is_held_back or not early
-        if not self._is_held_back:
-            self._feed.publish(Event(EventId(self._claimed.fence, self._seq), event, encoded))
+        self._names.append(event)
+        self._data.append(encoded)
+        shown = Event(EventId(self._claimed.fence, self._seq), event, encoded)
+        if self._held_back or not early:
+            self._held_back.append(shown)
+        else:
+            self._feed.publish(shown)
             self._broker.wake(self._claimed.run_id)
         # The first one says no more than that the run has begun.
         self._commit_within(_EVENTS_DELAY_SECONDS if self._seq > 1 else _DELAY_SECONDS)
@@ -108,7 +114,7 @@ class RunWriter:
             FenceLost: another process has claimed a run on this thread since.
             psycopg.Error: the database did not take it.
         """
-        if self.unsaved or self._events:
+        if self.unsaved or self._names:
             self._commit()
         if self._sent is not None:
             await asyncio.wait({self._sent})
@@ -121,7 +127,7 @@ class RunWriter:
         Raises:
             FenceLost: another process has claimed a run on this thread since.
         """
-        if not (self.unsaved or self._events):
+        if not (self.unsaved or self._names):
             self._commit()
         await self.flush()
 
@@ -145,33 +151,43 @@ class RunWriter:
         """
         if self._failure is not None:
             raise self._failure
-        used = orjson.dumps([asdict(call) for call in calls]).decode() if calls else None
-        answer = self._lanes.submit(
-            self._claimed.thread_id, _FINISH, [*self._parameters(), used, list(ended), worker_id]
-        )
+        parameters = [*self._parameters(), usage.as_json(calls), list(ended), worker_id]
+        answer = self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
         row = await asyncio.shield(answer)
         if row["outcome"] == "lost":
             raise FenceLost
+        self._end_feed(row)
         self._broker.tell(self._claimed.run_id)
         taken = row["claim"]
         claim = Claim.of(row["following"], taken) if taken else None
         return Finished(row["following"], claim, rolled_back=row["outcome"] == "rolled_back")
 
+    def _end_feed(self, row: dict[str, Any]) -> None:
+        """Show what was held back, and tell readers that this was all; else they find the rest in the log."""
+        if self._is_torn or row["following"] == self._claimed.run_id:
+            return
+        if row["outcome"] == "kept":
+            for event in self._held_back:
+                self._feed.publish(event)
+        self._feed.end()
+
     def discard(self) -> None:
         """Forget what the database did not take, so that the run's end can be written."""
         self._failure = None
+        self._is_torn = True
         self.unsaved = Unsaved()
-        self._events.clear()
+        self._names.clear()
+        self._data.clear()
         self._stop_timer()
 
     def _commit_in_time(self) -> None:
         self._timer = None
         # One at a time: what is added meanwhile shares the next one.
-        if self._sent is None and (self.unsaved or self._events) and self._failure is None:
+        if self._sent is None and (self.unsaved or self._names) and self._failure is None:
             self._commit()
 
     def _commit(self) -> None:
-        has_events, now = bool(self._events), time.time()
+        has_events, now = bool(self._names), time.time()
         sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters())
         sent.add_done_callback(lambda done: self._committed(done, now, has_events=has_events))
         self._sent = sent
@@ -179,12 +195,13 @@ class RunWriter:
     def _parameters(self) -> list[Any]:
         """Return what is to be committed now, and begin anew."""
         self._stop_timer()
-        rows, blobs = self.unsaved.as_parameters()
+        rows = self.unsaved.as_parameters()
         self.unsaved = Unsaved()
-        events, self._events = self._events, []
-        columns: list[Any] = [list(column) for column in zip(*events, strict=True)] if events else [None] * 3
+        names, data = self._names, self._data
+        self._names, self._data = [], []
+        told = [self._seq - len(names) + 1, names, data] if names else [None] * 3
         claimed = self._claimed
-        return [claimed.thread_id, claimed.fence, claimed.run_id, claimed.owner_id, rows, blobs, *columns]
+        return [claimed.thread_id, claimed.fence, claimed.run_id, claimed.owner_id, *rows, *told]
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -205,5 +222,5 @@ class RunWriter:
             self._held_at = since
             if has_events:
                 self._broker.tell(self._claimed.run_id)
-            if self.unsaved or self._events:
-                self._commit_within(_EVENTS_DELAY_SECONDS if self._events else _DELAY_SECONDS)
+            if self.unsaved or self._names:
+                self._commit_within(_EVENTS_DELAY_SECONDS if self._names else _DELAY_SECONDS)

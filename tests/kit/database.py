@@ -26,9 +26,9 @@ def at(url: str, database: str) -> str:
 
 
 @contextmanager
-def running_server(root: Path) -> Iterator[str]:
-    """Start a server that need not survive a crash of the machine, and give its URL."""
-    server = EmbeddedPostgres(root, durable=False)
+def running_server(root: Path, *, durable: bool = False) -> Iterator[str]:
+    """Start a server, by default one that need not survive a crash of the machine, and give its URL."""
+    server = EmbeddedPostgres(root, durable=durable)
     try:
         yield server.acquire()
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -146,7 +147,8 @@ class PluggedServer:
             raise ToolUnreachable
         if self._refreshing is None:
             self._refresh_began = time.monotonic()
-            self._refreshing = asyncio.create_task(self._refresh(), name=f"mcp-refresh-{self.name}")
+            # A context of its own: the connection outlives the caller, and is not his alone.
+            self._refreshing = asyncio.create_task(self._refresh(), name=f"mcp-refresh-{self.name}", context=Context())
             self._refreshing.add_done_callback(self._refreshed)
         return self._refreshing
 

@@ -95,10 +95,10 @@ async def _assistants(request: Request) -> Assistants:
     return assistants
 
 
-def threads_of(runtime: Runtime) -> Threads:
-    """Return what an owner can do with threads."""
+def threads_of(runtime: Runtime, caller_key: bytes | None = None) -> Threads:
+    """Return what an owner can do with threads; a key that is given is checked when one is made."""
     pool = runtime.database.pool
-    return Threads(pool, runtime.lanes, runtime.ids, LongStates(pool, runtime.workflows, runtime.serde))
+    return Threads(pool, runtime.lanes, runtime.ids, LongStates(pool, runtime.workflows, runtime.serde), caller_key)
 
 
 async def _threads(runtime: CurrentRuntime) -> Threads:

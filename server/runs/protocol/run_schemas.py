@@ -139,6 +139,7 @@ class RunBody(Request):
         idempotency: Idempotency | None,
         stateless: bool,
         streams: bool,
+        caller_key: bytes | None,
     ) -> RunRequest:
         """Return the engine's request. A command wins over an input: clients send both (agent-chat-ui)."""
         command = self.command or CommandBody()
@@ -159,6 +160,7 @@ class RunBody(Request):
             makes_thread=stateless or self.if_not_exists == "create",
             after_seconds=self.after_seconds or None,
             is_stateless=stateless and self.on_completion != "keep",
+            caller_key=caller_key,
         )
 
     def _options(self, command: CommandBody) -> RunOptions:

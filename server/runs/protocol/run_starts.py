@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from core.errors import Conflict, NotFound
+from server.auth.principal import Principal
 from server.errors import resolved
 from server.idempotency import idempotency_of
 from server.runs.assistants import Assistants
@@ -17,8 +18,9 @@ from server.runs.protocol.routing import ThreadId, answer, parsed, protocol_rout
 from server.runs.protocol.run_schemas import RunBody
 from server.runs.protocol.streaming import JSON, SSE, Lasting, Result, frame
 from server.runs.runs import Runs, Started
+from server.runs.thread_states import HEAD
 from server.runtime import runtime_of
-from server.security import CurrentPrincipal, current_principal
+from server.security import CurrentPrincipal, acting_principal, confirm
 
 router = protocol_router("")
 
@@ -52,6 +54,7 @@ class Starter:
     runs: Runs
     idempotency: Idempotency | None
     new_id: UUID
+    caller_key: bytes | None = None
 
     async def start(self, thread_id: UUID | None, *, kind: str) -> tuple[Started, RunBody]:
         """Start a run. `kind` is `create`, `stream` or `wait`."""
@@ -65,8 +68,13 @@ class Starter:
             idempotency=self.idempotency,
             stateless=thread_id is None,
             streams=kind != "wait",
+            caller_key=self.caller_key,
         )
-        return await self.runs.start(asked, body.place(place_thread)), body
+        place = body.place(place_thread)
+        if place != HEAD:
+            # The thread's history is read before anything is started.
+            await confirm(self.request)
+        return await self.runs.start(asked, place), body
 
     async def create(self, thread_id: UUID | None) -> Response:
         """Answer with the run, which goes on by itself."""
@@ -102,6 +110,10 @@ class Starter:
 
 
 async def _starter(request: Request, principal: CurrentPrincipal) -> Starter:
+    return await _starter_for(request, principal, None)
+
+
+async def _starter_for(request: Request, principal: Principal, caller_key: bytes | None) -> Starter:
     runtime = runtime_of(request)
     return Starter(
         request=request,
@@ -110,6 +122,7 @@ async def _starter(request: Request, principal: CurrentPrincipal) -> Starter:
         runs=Runs(runtime),
         idempotency=await idempotency_of(request),
         new_id=runtime.ids.uuid(),
+        caller_key=caller_key,
     )
 
 
@@ -117,7 +130,7 @@ Starting = Annotated[Starter, Depends(_starter)]
 
 
 async def _without_thread(request: Request) -> dict[str, Any]:
-    return {"starter": await _starter(request, await current_principal(request))}
+    return {"starter": await _starter_for(request, *await acting_principal(request))}
 
 
 async def _on_thread(request: Request) -> dict[str, Any]:
@@ -131,8 +144,8 @@ def _headers(started: Started, tail: str) -> dict[str, str]:
 
 
 async def _told(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIterator[bytes]:
-    async for event in runs.events(started):
-        yield frame(event)
+    async for events in runs.events(started):
+        yield b"".join(map(frame, events))
     if is_last_word:
         await runs.forget(started)
 

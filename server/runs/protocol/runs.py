@@ -121,6 +121,6 @@ async def _known(runs: Runs, owner: UUID, thread_id: UUID, run_id: UUID) -> Star
 
 
 async def _frames(runs: Runs, started: Started, after: EventId, modes: set[str] | None) -> AsyncIterator[bytes]:
-    async for event in runs.events(started, after):
-        if modes is None or mode_of(event.event) in modes:
-            yield frame(event)
+    async for events in runs.events(started, after):
+        if shown := [event for event in events if modes is None or mode_of(event.event) in modes]:
+            yield b"".join(map(frame, shown))

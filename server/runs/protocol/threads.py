@@ -23,16 +23,17 @@ from server.runs.protocol.routing import (
 from server.runs.protocol.schemas import ThreadCount, ThreadCreate, ThreadPatch, ThreadPrune, ThreadSearch
 from server.runs.thread_states import ThreadStates
 from server.runtime import runtime_of
-from server.security import current_principal
+from server.security import acting_principal
 
 router = protocol_router("/threads")
 
 
 async def _creation(request: Request) -> dict[str, Any]:
-    principal, runtime, body = await current_principal(request), runtime_of(request), await request.body()
+    (principal, caller_key), runtime = await acting_principal(request), runtime_of(request)
+    body = await request.body()
     return {
         "owner": principal.user_id,
-        "threads": threads_of(runtime),
+        "threads": threads_of(runtime, caller_key),
         "states": ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde),
         "body": parsed(ThreadCreate, body) if body else None,
     }

@@ -13,7 +13,7 @@ MEMORY = {"brand": "静野", "product": "", "content": "", "suggestions": []}
 
 async def asked(models: RoleModels) -> tuple[str, list[str]]:
     pieces: list[str] = []
-    turns = [{"role": "user", "content": f"第{number}句"} for number in range(30)]
+    turns = [{"role": "user", "content": f"第{number}句"} for number in range(50)]
     with bind(Resources(models=models)):
         text = await reply(
             "</message>怎么样",

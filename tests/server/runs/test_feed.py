@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runs import feed, writer
+from server.runs import events, feed, writer
 from server.runs.feed import Feed
 from server.runs.model import FIRST, Event, EventId, RunStatus
 from server.runtime import Runtime
@@ -58,6 +58,21 @@ async def test_memory_and_log_tell_the_same(runtime: Runtime, owner: UUID) -> No
     live = await collected(runtime, owner, run_id)
     assert live == await collected(runtime, owner, run_id)
     assert [one.id.seq for one in live] == list(range(1, len(live) + 1))
+
+
+async def test_a_reader_in_this_process_asks_the_database_for_nothing(
+    runtime: Runtime, owner: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the run's end is told from memory."""
+
+    async def ask(*_args: object) -> None:
+        raise AssertionError("the log was read")
+
+    monkeypatch.setattr(events, "_page", ask)
+    run_id = await runtime.engine.start(request(owner, seconds=0.2))
+    live = [one async for page in runtime.engine.follow(owner, run_id) for one in page]
+    assert [one.id.seq for one in live] == list(range(1, len(live) + 1))
+    assert live[-1].event == "updates"
 
 
 async def test_who_is_too_late_for_memory_reads_the_log(

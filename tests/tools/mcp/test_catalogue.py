@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.kit.processes import ROOT
 from tests.kit.tool_servers import LIMITS, FaultServer, configs, plugged, result_of
@@ -100,6 +101,16 @@ async def test_a_list_is_believed_for_its_time_only(server: FaultServer) -> None
         assert "added_later" not in await names(hub)
         await asyncio.sleep(0.4)
         assert "added_later" in await names(hub)
+
+
+async def test_a_connection_is_not_its_first_callers(server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
+    """It outlives the run that happened to need it first, whose context it must not keep."""
+    caplog.set_level("INFO")
+    with structlog.contextvars.bound_contextvars(run_id="the-first-run"):
+        async with plugged(faults=server.config()) as hub:
+            await hub.tools()
+    [connected] = [record.getMessage() for record in caplog.records if "mcp_server_connected" in record.getMessage()]
+    assert "the-first-run" not in connected
 
 
 async def test_many_who_ask_make_one_list(server: FaultServer) -> None:

@@ -62,7 +62,7 @@ async def until_up(hub: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-EAGER = replace(LIMITS, patience=2.0, pause_after_failure=0.0, failures_to_open=1000)
+EAGER = replace(LIMITS, patience=2.0, pause_after_failure=0.2, failures_to_open=1000)
 
 
 async def test_a_server_that_is_killed_and_started_again_heals(server: FaultServer, tmp_path: Path) -> None:
