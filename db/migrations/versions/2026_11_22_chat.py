@@ -163,7 +163,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT jsonb_agg(jsonb_build_object('role', m.role, 'content',
-           coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content)) ORDER BY m.number)
+           left(coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content), 2000)) ORDER BY m.number)
   INTO past FROM chat.messages AS m WHERE m.session_id = asked AND m.owner_id = holder AND m.turn_id IN (
     SELECT a.turn_id FROM chat.messages AS a WHERE a.session_id = asked AND a.owner_id = holder
       AND a.role = 'assistant' ORDER BY a.number DESC LIMIT past_turns);
