@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from server import health, monitoring
 from server.auth import endpoints as auth
-from server.calls.endpoints import agents, records
+from server.calls.endpoints import agents, aliyun, record_statistics, records, rules
 from server.chat.endpoints import chat, documents
 from server.chat.endpoints import sessions as chat_sessions
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
@@ -17,8 +17,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     monitoring.router,
     auth.router,
+    # Before the records, whose `/{record_id}` its path fits (C026).
+    record_statistics.router,
     records.router,
+    rules.router,
     agents.router,
+    aliyun.router,
     interpret.router,
     me.router,
     execute.router,

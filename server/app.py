@@ -18,6 +18,7 @@ from server.auth.identity import open_identity
 from server.auth.keys import Keys
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.calls.aliyun import open_aliyun
 from server.chat.documents import FORM_BYTES
 from server.chat.service import open_chat
 from server.limits import RateLimits
@@ -72,6 +73,7 @@ def create_app(
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
+            app.state.aliyun = await stack.enter_async_context(open_aliyun(runtime))
             app.state.chat = await stack.enter_async_context(open_chat(runtime))
             await promote(runtime.system, settings.admin_phones)
             yield
