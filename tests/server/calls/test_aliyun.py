@@ -77,7 +77,7 @@ async def token(user: httpx.AsyncClient) -> str:
 async def settled(url: str) -> None:
     """Wait until no fetch is under way."""
 
-    while any(row["fetch_id"] for row in await asyncio.to_thread(rows, url)):  # noqa: ASYNC110 - the database's
+    while any(row["fetch_id"] for row in await asyncio.to_thread(rows, url)):
         await asyncio.sleep(0.02)
 
 
