@@ -1,6 +1,7 @@
 """What the models are asked: role and rules in the system message, what was said and written as data (X029)."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import orjson
@@ -21,6 +22,16 @@ _STAY: Final = load(_PACKAGE, "stay")
 DIARY_REPAIR: Final = load(_PACKAGE, "diary_repair")
 ACTIVITY_REPAIR: Final = load(_PACKAGE, "activity_repair")
 MEMORY_REPAIR: Final = load(_PACKAGE, "memory_repair")
+FINGERPRINT: Final = sha256(
+    "\0".join(
+        prompt.text
+        for prompt in (
+            *(_SYSTEM, _DIARY, _ACTIVITY, _MEMORY, DIARY_REPAIR, ACTIVITY_REPAIR, MEMORY_REPAIR),
+            *(_REPLY_SYSTEM, _REPLY, _STAY),
+        )
+    ).encode()
+).hexdigest()[:8]
+"""Of all prompts: figures of an evaluation are comparable where it is the same."""
 # The tags that data stands in: no data may open or close one of them.
 _TAGS: Final = ("transcript", "diary", "last_diary", "activity", "last_activity", "memory", "homework", "last_homework")
 # Characters. What earlier sessions left was bounded when it was made; rows of other origins are bounded here.

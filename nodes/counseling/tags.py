@@ -17,12 +17,12 @@ _THOUGHT: Final = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.IG
 # No text of PostgreSQL holds these, and JSON can: NUL, and halves of surrogate pairs.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 # The innermost pair of tags: a text ends before the next one begins, so that unclosed tags cost no second look.
-_INNERMOST: Final = r"<\s*{name}\s*>((?:(?!<\s*/?\s*{name}\s*>).)*)<\s*/\s*{name}\s*>"
+_INNERMOST: Final = r"<\s?{name}\s?>((?:(?!<\s?/?\s?{name}\s?>).)*)<\s?/\s?{name}\s?>"
 _PAIRS: Final = {
     name: re.compile(_INNERMOST.format(name=name), re.IGNORECASE | re.DOTALL) for name in ("diary", *SLOTS)
 }
-_MEMORY: Final = re.compile(r"<\s*longterm_memory\s*>", re.IGNORECASE)
-_ACTIVITY: Final = re.compile(r"<\s*activity\s*>\s*(?:```\w*\s*)?", re.IGNORECASE)
+_MEMORY: Final = re.compile(r"<\s?longterm_memory\s?>", re.IGNORECASE)
+_ACTIVITY: Final = re.compile(r"<\s?activity\s?>\s*(?:```\w*\s*)?", re.IGNORECASE)
 _SHORT: Final = 40
 _NONE: Final = re.compile(
     r"[\s（(\[【\"“]*(?:暂?无|没有|未提及|空|none|n/?a|null)?[\s。.）)\]】\"”…—-]*", re.IGNORECASE

@@ -13,6 +13,7 @@ from core.errors import ColloquyError
 from core.roles import Role
 from core.settings import OFFLINE, Settings
 from nodes.common.resources import Resources, bind
+from nodes.counseling.prompting import FINGERPRINT
 from nodes.counseling.records import CounselingRecords, InMemoryCounselingRecords
 from providers.models import Models
 from server.evaluation.recorded_sessions import SETS, RecordedSession, Set, holds, load
@@ -110,6 +111,7 @@ def _report(outcomes: Sequence[Outcome], models: Sequence[str]) -> str:
     width = max(len(outcome.name) for outcome in outcomes) + 2
     lines = [
         f"counseling, models: {', '.join(models)}",
+        f"prompts: {FINGERPRINT}",
         "first: stages valid at the first attempt; kept: earlier facts in the new memory; told: facts of the session",
         "",
         "  ".join(["set".ljust(10), "session".ljust(width), "  sec", "first", "kept", "told", "wrong", "fallbacks"]),

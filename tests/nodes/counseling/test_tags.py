@@ -203,9 +203,11 @@ class TestMemory:
         assert not any(says_nothing(str(text)) for text in memory.values())
 
 
-@pytest.mark.parametrize("opening", ["<diary>", "<activity>", "<milestones>", "<longterm_memory>", "<think>", "<"])
+@pytest.mark.parametrize(
+    "opening", ["<diary>", "<activity>", "<milestones>", "<longterm_memory>", "<think>", "<", "<" + " " * 60_000]
+)
 @pytest.mark.timeout(5)
 def test_tags_that_nobody_closes_cost_no_second_look(opening: str) -> None:
     for read in (read_diary, read_activity, lambda answer: read_memory(answer, HELD)):
         with pytest.raises(Unusable):
-            read(opening * 20_000)
+            read(opening * (200_000 // len(opening)))
