@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a 
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.chat
 	$(BIN)/python -m bench.mcp
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
     SecretStr,
     ValidationError,
 )
@@ -99,6 +100,8 @@ class Settings(BaseModel):
     frontend_auth: Literal["off", "token"] | None = None
 
     checkpoint_key: KeyringText | None = None
+    secrets_key: KeyringText | None = None
+    aliyun_nls_endpoint: HttpUrl = HttpUrl("https://nls-meta.cn-shanghai.aliyuncs.com/")
 
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)
@@ -121,6 +124,8 @@ class Settings(BaseModel):
     summary_timeout_seconds: float = Field(5.0, gt=0)
     interpret_timeout_seconds: float = Field(60.0, gt=0)
     execute_timeout_seconds: float = Field(120.0, gt=0)
+    finalize_timeout_seconds: float = Field(280.0, gt=0)
+    reply_timeout_seconds: float = Field(60.0, gt=0)
     execute_require_confirm: bool = True
     interpret_read_only_unconfirmed: bool = False
     chat_session_ttl_seconds: int = Field(3600, ge=1, le=10_000_000)

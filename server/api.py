@@ -4,11 +4,15 @@ from fastapi import APIRouter
 
 from server import health, monitoring
 from server.auth import endpoints as auth
-from server.calls.endpoints import agents, records
+from server.calls.endpoints import agents, aliyun, record_statistics, records, rules
 from server.chat.endpoints import chat, documents
 from server.chat.endpoints import sessions as chat_sessions
+from server.counseling.endpoints import assistants, class_view, notes
+from server.counseling.endpoints import login as counseling_login
+from server.counseling.endpoints import sessions as counseling_sessions
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
-from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
+from server.runs.protocol import assistants as protocol_assistants
+from server.runs.protocol import not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -17,8 +21,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     monitoring.router,
     auth.router,
+    # Before the records, whose `/{record_id}` its path fits (C026).
+    record_statistics.router,
     records.router,
+    rules.router,
     agents.router,
+    aliyun.router,
     interpret.router,
     me.router,
     execute.router,
@@ -28,8 +36,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
     chat_sessions.router,
     documents.router,
-    system.router,
+    counseling_sessions.router,
+    notes.router,
     assistants.router,
+    class_view.router,
+    counseling_login.router,
+    system.router,
+    protocol_assistants.router,
     thread_state.router,
     runs.router,
     not_offered.router,

@@ -14,7 +14,7 @@ from db.models.calls import Agent, CallRecord
 
 @dataclass(frozen=True, kw_only=True)
 class CallFilter:
-    """Which calls a list shows; instants are UTC, `until` is exclusive."""
+    """Which calls are chosen; instants are UTC, `until` is exclusive."""
 
     agent_id: UUID | None = None
     since: datetime | None = None
@@ -23,6 +23,11 @@ class CallFilter:
 
 def _usable_by(user_id: UUID) -> ColumnElement[bool]:
     return or_(Agent.user_id == user_id, Agent.user_id.is_(None))
+
+
+async def may_use_agent(session: AsyncSession, user_id: UUID, agent_id: UUID) -> bool:
+    """Tell whether there is such an agent for the user: one's own, or a shared one (G23)."""
+    return await session.scalar(select(Agent.id).where(Agent.id == agent_id, _usable_by(user_id))) is not None
 
 
 async def insert_call(
@@ -51,7 +56,7 @@ async def list_calls(
     session: AsyncSession, user_id: UUID, chosen: CallFilter, *, limit: int, offset: int
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """Read a page of calls, newest first, with their agents' names, and count all that match."""
-    matching = _matching(user_id, chosen)
+    wanted = matching(user_id, chosen)
     page = (
         select(
             CallRecord.id,
@@ -64,17 +69,18 @@ async def list_calls(
             CallRecord.summary,
         )
         .join(Agent, Agent.id == CallRecord.agent_id)
-        .where(matching)
+        .where(wanted)
         .order_by(CallRecord.start_time.desc(), CallRecord.id.desc())
         .limit(limit)
         .offset(offset)
     )
     rows = (await session.execute(page)).all()
-    total = await session.scalar(select(func.count()).select_from(CallRecord).where(matching))
+    total = await session.scalar(select(func.count()).select_from(CallRecord).where(wanted))
     return rows, total or 0
 
 
-def _matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
+def matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
+    """Return the condition that a user's calls meet which the filter chooses."""
     conditions: list[ColumnElement[bool]] = [CallRecord.user_id == user_id]
     if chosen.agent_id is not None:
         conditions.append(CallRecord.agent_id == chosen.agent_id)

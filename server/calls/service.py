@@ -1,10 +1,10 @@
 """What can be done with call records and agents."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from core.clock import BEIJING
+from core.clock import beijing_midnight
 from core.errors import InvalidInput, NotFound
 from db.database import Database
 from db.models.calls import CallRecord
@@ -93,8 +93,8 @@ async def list_page(
         raise InvalidInput("end_date 不能早于 start_date")
     chosen = CallFilter(
         agent_id=agent_id,
-        since=_beijing_midnight(start_date) if start_date else None,
-        until=_beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
+        since=beijing_midnight(start_date) if start_date else None,
+        until=beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
     )
     async with database.transaction(user_id) as session:
         rows, total = await repository.list_calls(
@@ -103,10 +103,6 @@ async def list_page(
     return CallList(
         records=[CallListItem.model_validate(row) for row in rows], pagination=Pagination.of(page, page_size, total)
     )
-
-
-def _beijing_midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=BEIJING)
 
 
 async def delete(database: Database, engine: RunEngine, user_id: UUID, call_id: UUID) -> None:

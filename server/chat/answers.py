@@ -10,14 +10,14 @@ from uuid import UUID
 import structlog
 from langchain_core.runnables.config import set_config_context
 
-from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotFound, TimedOut
+from core.errors import ColloquyError, Conflict, ModelFailed, NotFound, TimedOut, Unavailable
 from core.tasks import end
 from db.database import acting_for
 from nodes.common.resources import Resources, bind
 from nodes.meta_workflow.quick import reply
 from nodes.meta_workflow.state import Memory, PastTurn
 from providers.usage import Usage, UsageCollector
-from server.chat.errors import SessionExpired, key_reused, no_pending_decision, session_busy
+from server.chat.errors import SessionExpired, no_pending_decision, session_busy
 from server.chat.live import Live
 from server.chat.repository import messages, quick, sessions
 from server.chat.repository.messages import StoredTurn
@@ -162,10 +162,15 @@ class Answers:
             run_id = await self._start(turn)
         except Conflict as error:
             raise (no_pending_decision() if error.code == "NOT_INTERRUPTED" else session_busy()) from None
-        except InvalidInput:
-            raise key_reused() from None
+        except NotFound as error:
+            # The lists of workflows that are served do not name it.
+            raise Unavailable("深度思考暂不可用，请稍后重试") from error
         live.run_id.set_result(run_id)
-        result = await self._runtime.engine.wait(turn.session.owner_id, run_id, deadline - time.monotonic())
+        try:
+            result = await self._runtime.engine.wait(turn.session.owner_id, run_id, deadline - time.monotonic())
+        except NotFound:
+            # Its thread was deleted meanwhile.
+            raise SessionExpired from None
         return await self._settle(turn, result)
 
     async def _start(self, turn: Turn) -> UUID:
