@@ -46,6 +46,7 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a 
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.chat
 	$(BIN)/python -m bench.mcp
+	$(BIN)/python -m bench.counseling
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .

@@ -70,13 +70,19 @@ async def append(runtime: Runtime, member: Member, session_id: str, body: Messag
         "source": "client",
     }
     async with runtime.database.transaction(member.user_id) as session:
-        check(member, await repository.locate(session, "session", id_))
+        # Its policies let through the callers who may write; the others are told why afterwards.
         if not await repository.append(session, id_, line):
-            raise await refusal(session, member, id_)
+            raise await _refusal(session, member, id_)
 
 
-async def refusal(session: AsyncSession, member: Member, session_id: UUID) -> Conflict | NotFound:
-    """Return why a session takes no message."""
+async def _refusal(session: AsyncSession, member: Member, session_id: UUID) -> Conflict | NotFound:
+    """Return why a session takes no message.
+
+    Raises:
+        NotFound: there is no such session.
+        Forbidden: it is out of the caller's range.
+    """
+    check(member, await repository.locate(session, "session", session_id))
     found = await repository.read(session, session_id)
     if found is None:
         return no_such(member)
