@@ -100,6 +100,12 @@ class CallPatch(RequestBody):
     metadata: JsonObject = Field(default_factory=dict)
 
 
+class MessageAppend(Message):
+    """One more turn of a call. `position`, its place from 0, makes asking twice safe."""
+
+    position: Annotated[int, Strict(), Field(ge=0, lt=MAX_MESSAGES)] | None = None
+
+
 class AgentCreate(RequestBody):
     """A voice agent of one's own (G23)."""
 
@@ -171,6 +177,29 @@ class Summary(BaseModel):
     """A call's summary (C016)."""
 
     summary: str
+
+
+class ErrorNote(BaseModel):
+    """Why there is no new summary."""
+
+    code: str
+    message: str
+
+
+class SummaryState(BaseModel):
+    """How a call's summary stands. `summary` is the stored one, also while another one is made."""
+
+    state: Literal["none", "pending", "running", "done", "failed", "stopped"]
+    summary: str | None
+    error: ErrorNote | None = None
+
+
+class AppendedMessage(BaseModel):
+    """Where a message stands, and how many the call has by now."""
+
+    id: UUID
+    position: int
+    total_messages: int
 
 
 class AgentDetail(FromRow):

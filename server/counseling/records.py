@@ -50,8 +50,8 @@ class SessionRecords:
             last_diary=(before.session_diary or "") if before else "",
             homework=[cast("Homework", one) for one in before.homework] if before else [],
         )
-        if found.finalized_at is not None and not found.remaking:
-            context["finalized"] = _finalized(found, version)
+        if found.finalized_at is not None:
+            context["remake" if found.remaking else "finalized"] = _finalized(found, version)
         return context
 
     async def save_diary(self, session_id: str, diary: str) -> None:

@@ -156,6 +156,11 @@ class RunEngine:
             raise NotFound("There is no such run.")
         return found
 
+    async def newest(self, owner_id: UUID, thread_id: UUID) -> RunResult | None:
+        """Return how a thread's newest run stands; None when there is none of this owner."""
+        async with acting_for(self._pool, owner_id) as connection:
+            return await repository.newest(connection, thread_id, owner_id)
+
     async def stream(
         self,
         owner_id: UUID,

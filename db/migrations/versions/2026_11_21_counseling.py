@@ -58,7 +58,7 @@ CREATE INDEX email_codes_email_created ON counseling.email_codes(email, created_
 CREATE INDEX email_codes_created ON counseling.email_codes(created_at);
 """
 
-# A thread may not be there (yet, or any more): a run makes it. Uniqueness names the student too, because foreign keys do.
+# A thread may not be there (yet, or any more): a run makes it. Unique keys name the student too, as foreign keys do.
 SESSIONS = """
 CREATE TABLE counseling.visitor_templates (
   key TEXT PRIMARY KEY,

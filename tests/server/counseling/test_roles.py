@@ -110,7 +110,8 @@ async def test_every_endpoint_for_everybody(school: School) -> None:
                 assert refusal(response) == (403, "forbidden"), f"{who} {method} {path}"
     [counts] = await rows(
         school.service,
-        "SELECT (SELECT count(*) FROM counseling.thought_records) AS t, (SELECT count(*) FROM counseling.questions) AS q,"
+        "SELECT (SELECT count(*) FROM counseling.thought_records) AS t,"
+        " (SELECT count(*) FROM counseling.questions) AS q,"
         " (SELECT count(*) FROM counseling.assistant_feedback) AS f, (SELECT count(*) FROM counseling.sessions) AS s",
     )
     # The student and the administrator; for feedback the assistant and the administrator.
@@ -344,7 +345,7 @@ class TestInSql:
         if who != "ta1":
             forbidden.append(
                 (
-                    "INSERT INTO counseling.assistant_feedback (session_id, student_id, assistant_id, content)"
+                    "INSERT INTO counseling.assistant_feedback (session_id, student_id, assistant_id, content)"  # noqa: ISC004
                     " VALUES (%s, %s, %s, 'x')",
                     (session, student, me),
                 )
@@ -376,7 +377,7 @@ class TestInSql:
 
     async def test_entry_points_ask_who_calls(self, scene: School, database_url: str) -> None:
         calls = [
-            "SELECT * FROM counseling.class_compliance('2025-39', now() - interval '3 days', now(), now(), now(), NULL)",
+            "SELECT * FROM counseling.class_compliance('2025-39', now(), now(), now(), now(), NULL)",
             "SELECT * FROM counseling.class_completion(NULL, ARRAY[now()], ARRAY[now()], ARRAY[now()])",
             f"SELECT * FROM counseling.class_sessions('{scene.s1.id}')",
         ]
@@ -430,3 +431,21 @@ async def test_who_one_is(school: School, sender: Any) -> None:
     school.clock.move(minutes=2)
     again = await login(school.service, sender, "s1@example.edu")
     assert again.id == school.s1.id
+
+
+async def test_nobody_looks_into_what_his_visitor_hides(school: School) -> None:
+    """The state of a student's own run holds the persona: the LangGraph protocol is not for him."""
+    session = (await things_of(school)).session
+    await school.s1.finalize(session)
+    [row] = await rows(school.service, "SELECT id FROM platform.threads")
+    for who in ("s1", "ta1", "ca3"):
+        client = school.people[who].client
+        for response in (
+            await client.get(f"/threads/{row['id']}/state"),
+            await client.post("/threads/search", json={}),
+            await client.post("/threads", json={}),
+            await client.post("/runs/wait", json={"assistant_id": "counseling_reply", "input": {}}),
+            await client.post(f"/threads/{row['id']}/runs", json={"assistant_id": "counseling_finalize"}),
+        ):
+            assert response.status_code == 403, f"{who} {response.request.url}"
+    assert (await school.ad.client.post("/threads/search", json={})).json() == []

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
+from tests.kit.waiting import until
 from tests.server.counseling.conftest import (
     ASSIGNMENT,
     DIARY,
@@ -196,8 +197,8 @@ async def test_a_history_that_is_full(school: School) -> None:
     session = await school.s1.session()
     await execute(
         school.service,
-        "UPDATE counseling.sessions SET chat_history = (SELECT jsonb_agg(jsonb_build_object('speaker', 'user', 'content',"
-        " 'x', 'timestamp', '2025-09-23T02:00:00.000Z')) FROM generate_series(1, 1999))",
+        "UPDATE counseling.sessions SET chat_history = (SELECT jsonb_agg(jsonb_build_object("
+        "'speaker', 'user', 'content', 'x', 'timestamp', '2025-09-23T02:00:00.000Z')) FROM generate_series(1, 1999))",
     )
     answers = await asyncio.gather(*(school.s1.say(session) for _ in range(3)))
     assert sorted(r.status_code for r in answers) == [200, 409, 409]
@@ -226,9 +227,7 @@ async def test_a_session_is_not_held_up_by_an_unfinished_one(school: School, mod
     first = await school.s1.session()
     await school.s1.say(first)
     finalizing = asyncio.create_task(school.s1.finalize(first))
-    async with asyncio.timeout(10):
-        while not models.calls("diary"):
-            await asyncio.sleep(0.01)
+    await until(lambda: models.calls("diary") > 0)
     second = await school.s1.session()
     assert (await school.s1.say(second)).status_code == 200
     # What is said now would be in no diary.

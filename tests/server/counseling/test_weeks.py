@@ -31,6 +31,12 @@ def at(day: int, hour: int = 0, minute: int = 0, second: int = 0, milli: int = 0
 
 
 IN_TIME = Handed(at(25, 9), at(25, 10), (at(26, 12),))
+
+
+def told(session: int, record: int, feedback: int, locked: int) -> Flags:
+    return Flags(bool(session), bool(record), bool(feedback), bool(locked))
+
+
 # Case, now, what was handed in, whether it is locked.
 TABLE = [
     ("nothing done, Friday's last millisecond", at(26, 23, 59, 59, 999), [], False),
@@ -52,7 +58,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("now", "handed", "locked"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_the_lock_table(now: datetime, handed: list[Handed], locked: bool) -> None:
+def test_the_lock_table(now: datetime, handed: list[Handed], *, locked: bool) -> None:
     assert is_locked(now, LONG_AGO, handed) is locked
     # Whatever zone the server speaks.
     for zone in (UTC, ZoneInfo("America/Los_Angeles"), timezone(timedelta(hours=14))):
@@ -71,17 +77,17 @@ def test_who_enrolled_after_the_deadline_missed_none() -> None:
 
 def test_started_friday_and_finished_saturday_in_flags() -> None:
     late = [Handed(at(26, 9), at(27, 9), (at(27, 9),))]
-    assert flags(parse("2025-39"), at(27, 10), LONG_AGO, late) == Flags(True, False, False, True)
+    assert flags(parse("2025-39"), at(27, 10), LONG_AGO, late) == told(1, 0, 0, 1)
 
 
 def test_sunday_counts_for_the_week_that_it_began_in() -> None:
     session = [Handed(at(21, 20), at(22, 9), (at(22, 10),), (at(21, 23, 59),))]
-    assert flags(parse("2025-38"), at(27, 10), LONG_AGO, session) == Flags(True, False, True, True)
-    assert flags(parse("2025-39"), at(27, 10), LONG_AGO, session) == Flags(False, False, False, True)
+    assert flags(parse("2025-38"), at(27, 10), LONG_AGO, session) == told(1, 0, 1, 1)
+    assert flags(parse("2025-39"), at(27, 10), LONG_AGO, session) == told(0, 0, 0, 1)
 
 
 @pytest.mark.parametrize(("given_at", "counts"), [(at(28, 23, 59, 59, 999), True), (at(29), False)])
-def test_feedback_by_sunday(given_at: datetime, counts: bool) -> None:
+def test_feedback_by_sunday(given_at: datetime, *, counts: bool) -> None:
     """Also on a session that is not finalised."""
     session = [Handed(at(24), None, (), (given_at,))]
     assert flags(parse("2025-39"), at(30), LONG_AGO, session).has_any_feedback_by_sun is counts

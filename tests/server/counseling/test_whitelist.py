@@ -15,7 +15,10 @@ from server.counseling.whitelist import Problem, UnusableFile, clean_email, pars
 from tests.kit.app import Service
 from tests.server.counseling.conftest import CSV, ENROLLED, NAMES, School, execute, imported, refusal, rows
 
-HEADER = "email,name,userId,role,classId,assignedTechAsst,assignedClassAsst,assignedVisitor,inchargeVisitor,studentCount,status"
+HEADER = (
+    "email,name,userId,role,classId,assignedTechAsst,assignedClassAsst,assignedVisitor,inchargeVisitor,"
+    "studentCount,status"
+)
 
 
 def one(line: str, header: str = HEADER) -> whitelist.Listed:
@@ -121,7 +124,7 @@ def test_bad_lines(line: str, says: str) -> None:
 
 
 def test_good_lines_are_kept_and_bad_ones_told_by_their_numbers() -> None:
-    content = "\n".join([HEADER, "a@b.cn,,1,student", '"x@y.cn,,,student', "a@b.cn,,2,student", "c@d.cn,,1,student"])
+    content = f'{HEADER}\na@b.cn,,1,student\n"x@y.cn,,,student\na@b.cn,,2,student\nc@d.cn,,1,student'
     found = parse(content.encode() + b"\nd@e.cn,\xd5\xc5\xc8\xfd,3,student\ne@f.cn,,4,student")
     assert [person.email for person in found.people] == ["a@b.cn", "e@f.cn"]
     assert [str(wrong) for wrong in found.problems] == [
