@@ -40,12 +40,15 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail)
+LONG_FAULT_RUNS ?= 200
+bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail), and the faults in long series
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.chat
 	$(BIN)/python -m bench.mcp
 	$(BIN)/python -m bench.counseling
+	$(BIN)/python -m tests.faults --runs $(LONG_FAULT_RUNS) --seed $(SEED)
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .

@@ -48,6 +48,28 @@ class Keyring:
         nonce = os.urandom(_NONCE_BYTES)
         return key_id, nonce + key.encrypt(nonce, plaintext, purpose)
 
+    def encrypt_text(self, text: str, purpose: str) -> str:
+        """Return `<key id>:<base64>`, for a text column."""
+        key_id, data = self.encrypt(text.encode(), purpose.encode())
+        return f"{key_id}:{base64.b64encode(data).decode()}"
+
+    def decrypt_text(self, stored: str, purpose: str) -> str:
+        """Return what `encrypt_text` was given.
+
+        Raises:
+            KeyringError: there is no such key, or the text was changed or made for another purpose.
+        """
+        key_id, _colon, encoded = stored.partition(":")
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            raise KeyringError("this is not what encrypt_text returns") from None
+        return self.decrypt(key_id, data, purpose.encode()).decode()
+
+    def is_newest(self, stored: str) -> bool:
+        """Tell whether a text was encrypted with the newest key."""
+        return stored.partition(":")[0] == next(iter(self.keys))
+
     def decrypt(self, key_id: str, data: bytes, purpose: bytes) -> bytes:
         """Return the plaintext.
 
@@ -60,6 +82,11 @@ class Keyring:
             return self.keys[key_id].decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], purpose)
         except (InvalidTag, ValueError):
             raise KeyringError(f"this was not encrypted with key {key_id}, or was changed") from None
+
+
+def new_key() -> str:
+    """Return a new key as base64, as `parse` reads it."""
+    return base64.b64encode(os.urandom(_KEY_BYTES)).decode()
 
 
 def _decoded(encoded: str) -> bytes:

@@ -13,6 +13,8 @@ def refusals(settings: Settings) -> list[str]:
 def _refusals(settings: Settings) -> Iterator[str]:
     if settings.jwt_secret is None:
         yield f"JWT_SECRET is missing: the key that signs all tokens, at least {SHORTEST_SECRET} random bytes."
+    if settings.secrets_key is None:
+        yield "SECRETS_KEY is missing: the key that other services' secrets are stored under (openssl rand -base64 32)."
     if settings.database_url is None:
         yield "DATABASE_URL is missing: production needs a PostgreSQL server of its own."
     if settings.frontend_auth is None:

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
     SecretStr,
     ValidationError,
 )
@@ -99,6 +100,8 @@ class Settings(BaseModel):
     frontend_auth: Literal["off", "token"] | None = None
 
     checkpoint_key: KeyringText | None = None
+    secrets_key: KeyringText | None = None
+    aliyun_nls_endpoint: HttpUrl = HttpUrl("https://nls-meta.cn-shanghai.aliyuncs.com/")
 
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)

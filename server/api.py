@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from server import health, monitoring
 from server.auth import endpoints as auth
-from server.calls.endpoints import agents, records
+from server.calls.endpoints import agents, aliyun, record_statistics, records, rules, summaries
 from server.chat.endpoints import chat, documents
 from server.chat.endpoints import sessions as chat_sessions
 from server.counseling.endpoints import assistants, class_view, notes
@@ -21,8 +21,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     monitoring.router,
     auth.router,
+    # Before the records, whose `/{record_id}` its path fits (C026).
+    record_statistics.router,
     records.router,
+    summaries.router,
+    rules.router,
     agents.router,
+    aliyun.router,
     interpret.router,
     me.router,
     execute.router,

@@ -18,6 +18,7 @@ from server.auth.identity import open_identity
 from server.auth.keys import Keys
 from server.auth.repository import by_keys, promote
 from server.auth.senders import CodeSender
+from server.calls.aliyun import open_aliyun
 from server.chat.documents import FORM_BYTES
 from server.chat.service import open_chat
 from server.counseling.login_repository import appoint
@@ -73,6 +74,7 @@ def create_app(
             app.state.identity = await stack.enter_async_context(
                 open_identity(settings, runtime.clock, runtime.ids, sender)
             )
+            app.state.aliyun = await stack.enter_async_context(open_aliyun(runtime))
             app.state.chat = await stack.enter_async_context(open_chat(runtime))
             await promote(runtime.system, settings.admin_phones)
             await appoint(runtime.system, settings.admin_emails, runtime.clock.now())
@@ -80,7 +82,8 @@ def create_app(
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
-        app.include_router(router)
+        # They are complete as they are; to include them would build each a second time, at the first request.
+        app.router.routes.extend(router.routes)
     errors.install(app, debug=settings.debug)
     _surround(app, settings)
     return app

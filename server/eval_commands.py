@@ -34,3 +34,18 @@ def counseling(
     from server.evaluation.counseling import evaluate  # noqa: PLC0415 - heavy imports wait for a command
 
     run(evaluate(load_settings(log_level="warning"), sessions, at_once))
+
+
+@app.command("call-summary")
+def call_summary(
+    calls: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(
+        "examples/call_summary"
+    ),
+    at_once: Annotated[int, typer.Option(min=1, help="How many calls are summarised side by side.")] = 2,
+    *,
+    missing: Annotated[bool, typer.Option(help="Tell each point that is not covered.")] = False,
+) -> None:
+    """Summarise labelled calls and print how many of their key points are covered; needs no server and no database."""
+    from server.evaluation.call_summary import evaluate  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(evaluate(load_settings(log_level="warning"), calls, at_once, tells_missing=missing))

@@ -1,24 +1,30 @@
 """Fields of requests that PostgreSQL's text and jsonb can hold."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
+
+# An answer with more cannot be written as JSON by pydantic (255), and nobody means it.
+_DEEPEST: Final = 100
 
 
 def storable(value: Any) -> Any:
     """Refuse what text and jsonb cannot hold, anywhere in a JSON value: it is not left to the database."""
-    waiting = [value]
+    waiting = [(value, 0)]
     while waiting:
-        match waiting.pop():
+        item, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise ValueError(f"嵌套不能超过{_DEEPEST}层")
+        match item:
             case str() as text:
                 _check_characters(text)
             case float() as number if not math.isfinite(number):
                 raise ValueError("应为有限的数字")
             case dict() as members:
-                waiting.extend([*members.keys(), *members.values()])
+                waiting.extend((member, depth + 1) for member in (*members.keys(), *members.values()))
             case list() as items:
-                waiting.extend(items)
+                waiting.extend((member, depth + 1) for member in items)
     return value
 
 

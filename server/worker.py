@@ -14,8 +14,8 @@ from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
 from server.chat import records as chat
 from server.chat.retention import ChatRetention
+from server.counseling import records as counseling
 from server.counseling.daily import DailyCompliance
-from server.counseling.records import SessionRecords as CounselingSessions
 from server.interpret import call_repository
 from server.interpret import records as interpret
 from server.runs.execution import RUN_JOB, Parts, Settle
@@ -40,7 +40,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
             ToolJournal: interpret.CallJournal(database, owner_id, settle),
             ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
             Documents: chat.SessionDocuments(database, owner_id),
-            CounselingRecords: CounselingSessions(database, owner_id, settle, clock),
+            CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
         }
 
     settings = runtime.settings

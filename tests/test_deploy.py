@@ -84,10 +84,14 @@ def test_variables_are_settings() -> None:
 def test_the_example_lacks_secrets_only() -> None:
     given = {name: value or "" for name, value in dotenv_values(EXAMPLE).items()}
     secret = {name for name in given if re.search(r"_(SECRET|KEY|TOKEN)$|^DATABASE_URL$", name)}
-    assert {"JWT_SECRET", "DATABASE_URL", "METRICS_TOKEN"} <= secret
+    assert {"JWT_SECRET", "SECRETS_KEY", "DATABASE_URL", "METRICS_TOKEN"} <= secret
     assert {given[name] for name in secret} == {""}
-    assert len(production.refusals(Settings.load(given, dotenv=None))) == 2
-    filled = given | {"JWT_SECRET": "x" * 32, "DATABASE_URL": "postgresql://owner:x@db.colloquy.example/colloquy"}
+    assert len(production.refusals(Settings.load(given, dotenv=None))) == 3
+    filled = given | {
+        "JWT_SECRET": "x" * 32,
+        "SECRETS_KEY": "x" * 43 + "=",
+        "DATABASE_URL": "postgresql://owner:x@db.colloquy.example/colloquy",
+    }
     assert production.refusals(Settings.load(filled, dotenv=None)) == []
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Enum, ForeignKey, Index, Integer, String, Text, func, text
+from sqlalchemy import BigInteger, Boolean, Enum, ForeignKey, Index, Integer, String, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -79,3 +79,58 @@ class CallRecord(Base):
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     summary_thread_id: Mapped[UUID | None]
+
+
+class CallAnswerRule(Base):
+    """Which calls are answered, and how (C040); the matching is the client's, or `evaluate`'s."""
+
+    __tablename__ = "call_answer_rules"
+    __table_args__ = (
+        Index("idx_call_answer_rules_user_id", "user_id"),
+        Index("idx_call_answer_rules_priority", "priority"),
+        # The list: a user's rules in the order in which they are tried (G32).
+        Index("idx_call_answer_rules_user_order", "user_id", "priority", "created_at", "id"),
+        {"schema": "public"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_NEW_ID)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    priority: Mapped[int] = mapped_column(Integer)
+    conditions: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    action: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AliyunConfig(Base):
+    """A user's access to Alibaba's speech services (C027), and the token that was got with it (C036).
+
+    `access_key_secret` and `token` are encrypted (C028, X032). One row a user is active (W17). `fetch_id` is the
+    one that asks for a token now, until `fetch_until` at most; `fetches` counts those that have ended, `fetch_failure`
+    says how the last one failed.
+    """
+
+    __tablename__ = "aliyun_configs"
+    __table_args__ = (
+        Index("idx_aliyun_configs_user_id", "user_id"),
+        Index("aliyun_configs_one_active", "user_id", unique=True, postgresql_where=text("is_active")),
+        {"schema": "public"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_NEW_ID)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"))
+    access_key_id: Mapped[str] = mapped_column(String(255))
+    access_key_secret: Mapped[str] = mapped_column(Text)
+    app_key: Mapped[str] = mapped_column(String(255))
+    is_active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    token: Mapped[str | None] = mapped_column(Text)
+    token_issued_at: Mapped[datetime | None]
+    token_expires_at: Mapped[datetime | None]
+    fetch_id: Mapped[UUID | None]
+    fetch_until: Mapped[datetime | None]
+    fetch_failure: Mapped[str | None] = mapped_column(Text)
+    fetches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

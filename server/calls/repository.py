@@ -3,18 +3,38 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    String,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models.calls import Agent, CallRecord
+from server.calls.schemas import MAX_MESSAGES
+
+# A transcript's JSON as text: what one request can bring by default.
+MAX_BYTES: Final = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallFilter:
-    """Which calls a list shows; instants are UTC, `until` is exclusive."""
+    """Which calls are chosen; instants are UTC, `until` is exclusive."""
 
     agent_id: UUID | None = None
     since: datetime | None = None
@@ -23,6 +43,11 @@ class CallFilter:
 
 def _usable_by(user_id: UUID) -> ColumnElement[bool]:
     return or_(Agent.user_id == user_id, Agent.user_id.is_(None))
+
+
+async def may_use_agent(session: AsyncSession, user_id: UUID, agent_id: UUID) -> bool:
+    """Tell whether there is such an agent for the user: one's own, or a shared one (G23)."""
+    return await session.scalar(select(Agent.id).where(Agent.id == agent_id, _usable_by(user_id))) is not None
 
 
 async def insert_call(
@@ -51,7 +76,7 @@ async def list_calls(
     session: AsyncSession, user_id: UUID, chosen: CallFilter, *, limit: int, offset: int
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """Read a page of calls, newest first, with their agents' names, and count all that match."""
-    matching = _matching(user_id, chosen)
+    wanted = matching(user_id, chosen)
     page = (
         select(
             CallRecord.id,
@@ -64,17 +89,18 @@ async def list_calls(
             CallRecord.summary,
         )
         .join(Agent, Agent.id == CallRecord.agent_id)
-        .where(matching)
+        .where(wanted)
         .order_by(CallRecord.start_time.desc(), CallRecord.id.desc())
         .limit(limit)
         .offset(offset)
     )
     rows = (await session.execute(page)).all()
-    total = await session.scalar(select(func.count()).select_from(CallRecord).where(matching))
+    total = await session.scalar(select(func.count()).select_from(CallRecord).where(wanted))
     return rows, total or 0
 
 
-def _matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
+def matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
+    """Return the condition that a user's calls meet which the filter chooses."""
     conditions: list[ColumnElement[bool]] = [CallRecord.user_id == user_id]
     if chosen.agent_id is not None:
         conditions.append(CallRecord.agent_id == chosen.agent_id)
@@ -83,6 +109,42 @@ def _matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
     if chosen.until is not None:
         conditions.append(CallRecord.start_time < chosen.until)
     return and_(*conditions)
+
+
+async def append_message(
+    session: AsyncSession, user_id: UUID, call_id: UUID, message: dict[str, Any], position: int | None
+) -> int | None:
+    """Add a message at the end, where that is its position and there is room; returns how many there are then.
+
+    One statement: two at once wait for each other at the row, and the second sees what the first has added.
+    """
+    added = bindparam("message", message, JSONB)
+    length = func.jsonb_array_length(CallRecord.messages)
+    fits = func.octet_length(cast(CallRecord.messages, String)) + func.octet_length(cast(added, String)) <= MAX_BYTES
+    conditions = [CallRecord.id == call_id, CallRecord.user_id == user_id, length < MAX_MESSAGES, fits]
+    if position is not None:
+        conditions.append(length == position)
+    statement = (
+        update(CallRecord)
+        .where(*conditions)
+        .values(messages=CallRecord.messages.concat(func.jsonb_build_array(added)))
+        .returning(func.jsonb_array_length(CallRecord.messages, type_=Integer))
+    )
+    total: int | None = await session.scalar(statement)
+    return total
+
+
+async def message_at(
+    session: AsyncSession, user_id: UUID, call_id: UUID, position: int
+) -> tuple[int, dict[str, Any] | None] | None:
+    """Read how many messages a call has, and the one at a position; None when there is no such call."""
+    row = await session.execute(
+        select(func.jsonb_array_length(CallRecord.messages), CallRecord.messages[position]).where(
+            CallRecord.id == call_id, CallRecord.user_id == user_id
+        )
+    )
+    found = row.first()
+    return None if found is None else (found[0], found[1])
 
 
 async def delete_call(session: AsyncSession, user_id: UUID, call_id: UUID) -> tuple[bool, UUID | None]:

@@ -61,12 +61,14 @@ Name = Annotated[Text, Field(max_length=255)]
 ShortText = Annotated[Text, Field(max_length=50)]
 
 
-class _Request(BaseModel):
+class RequestBody(BaseModel):
+    """The base of what clients send."""
+
     # A field that we do not know is refused, never dropped in silence.
     model_config = ConfigDict(extra="forbid")
 
 
-class Message(_Request):
+class Message(RequestBody):
     """One turn of a call; `timestamp` is in epoch seconds and not compared with the call's times (C011, W22)."""
 
     role: Literal["assistant", "user"]
@@ -74,7 +76,7 @@ class Message(_Request):
     timestamp: Annotated[int, Strict(), Field(ge=0, le=_MAX_EPOCH)]
 
 
-class CallCreate(_Request):
+class CallCreate(RequestBody):
     """A call that begins (C008)."""
 
     agent_id: UUID
@@ -85,7 +87,7 @@ class CallCreate(_Request):
     metadata: JsonObject = Field(default_factory=dict)
 
 
-class CallPatch(_Request):
+class CallPatch(RequestBody):
     """Any subset of a call's fields; `messages` replaces all, `metadata` is merged by its keys (G24)."""
 
     caller_name: Name | None = None
@@ -98,7 +100,13 @@ class CallPatch(_Request):
     metadata: JsonObject = Field(default_factory=dict)
 
 
-class AgentCreate(_Request):
+class MessageAppend(Message):
+    """One more turn of a call. `position`, its place from 0, makes asking twice safe."""
+
+    position: Annotated[int, Strict(), Field(ge=0, lt=MAX_MESSAGES)] | None = None
+
+
+class AgentCreate(RequestBody):
     """A voice agent of one's own (G23)."""
 
     name: Annotated[Name, Field(min_length=1)]
@@ -108,11 +116,13 @@ class AgentCreate(_Request):
     config: JsonObject = Field(default_factory=dict)
 
 
-class _Row(BaseModel):
+class FromRow(BaseModel):
+    """The base of what is shown of a row."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class CreatedCall(_Row):
+class CreatedCall(FromRow):
     """Exactly four keys (C009)."""
 
     id: UUID
@@ -121,7 +131,7 @@ class CreatedCall(_Row):
     start_time: Rendered
 
 
-class CallDetail(_Row):
+class CallDetail(FromRow):
     """One call (C015)."""
 
     id: UUID
@@ -137,7 +147,7 @@ class CallDetail(_Row):
     metadata: dict[str, Any] = Field(validation_alias="details")
 
 
-class CallListItem(_Row):
+class CallListItem(FromRow):
     """One call in a list (C014)."""
 
     id: UUID
@@ -169,7 +179,30 @@ class Summary(BaseModel):
     summary: str
 
 
-class AgentDetail(_Row):
+class ErrorNote(BaseModel):
+    """Why there is no new summary."""
+
+    code: str
+    message: str
+
+
+class SummaryState(BaseModel):
+    """How a call's summary stands. `summary` is the stored one, also while another one is made."""
+
+    state: Literal["none", "pending", "running", "done", "failed", "stopped"]
+    summary: str | None
+    error: ErrorNote | None = None
+
+
+class AppendedMessage(BaseModel):
+    """Where a message stands, and how many the call has by now."""
+
+    id: UUID
+    position: int
+    total_messages: int
+
+
+class AgentDetail(FromRow):
     """One voice agent."""
 
     id: UUID

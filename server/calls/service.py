@@ -1,16 +1,27 @@
 """What can be done with call records and agents."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from core.clock import BEIJING
-from core.errors import InvalidInput, NotFound
+from core.clock import beijing_midnight
+from core.errors import Conflict, InvalidInput, NotFound
 from db.database import Database
 from db.models.calls import CallRecord
+from nodes.call_summary.transcript import has_substance
 from server.calls import repository
 from server.calls.repository import CallFilter
-from server.calls.schemas import AgentCreate, AgentDetail, AgentList, CallCreate, CallList, CallListItem, CallPatch
+from server.calls.schemas import (
+    AgentCreate,
+    AgentDetail,
+    AgentList,
+    AppendedMessage,
+    CallCreate,
+    CallList,
+    CallListItem,
+    CallPatch,
+    MessageAppend,
+)
 from server.paging import Pagination
 from server.runs.engine import RunEngine
 
@@ -18,6 +29,11 @@ from server.runs.engine import RunEngine
 def no_such_call() -> NotFound:
     """Return the error for a call that does not exist, or is another's."""
     return NotFound("通话记录不存在")
+
+
+def nothing_said() -> InvalidInput:
+    """Return the error for a call that has nothing to summarise."""
+    return InvalidInput("通话没有可以总结的内容", code="NO_MESSAGES")
 
 
 async def create(database: Database, user_id: UUID, body: CallCreate) -> CallRecord:
@@ -47,12 +63,21 @@ async def read(database: Database, user_id: UUID, call_id: UUID) -> CallRecord:
     return call
 
 
-async def change(database: Database, user_id: UUID, call_id: UUID, body: CallPatch) -> CallRecord:
+async def change(
+    database: Database, user_id: UUID, call_id: UUID, body: CallPatch, *, must_speak: bool = False
+) -> CallRecord:
     """Change what the body names, and nothing else (G24).
+
+    Args:
+        database: where the calls are.
+        user_id: whose call it is.
+        call_id: the call.
+        body: the changes.
+        must_speak: whether there has to be something to summarise afterwards.
 
     Raises:
         NotFound: the call does not exist, or is another user's.
-        InvalidInput: it would end before it starts.
+        InvalidInput: it would end before it starts, or has nothing to summarise (NO_MESSAGES).
     """
     async with database.transaction(user_id) as session:
         call = await repository.find_call(session, user_id, call_id, lock=True)
@@ -66,7 +91,34 @@ async def change(database: Database, user_id: UUID, call_id: UUID, body: CallPat
             _check_times(call.start_time, call.end_time)
             if "end_time" in body.model_fields_set and body.duration_seconds is None:
                 call.duration_seconds = int((call.end_time - call.start_time).total_seconds())
+        if must_speak and not has_substance(call.messages):
+            raise nothing_said()
     return call
+
+
+async def append(database: Database, user_id: UUID, call_id: UUID, body: MessageAppend) -> AppendedMessage:
+    """Add one message at the end of a call.
+
+    Raises:
+        NotFound: the call does not exist, or is another user's.
+        Conflict: another message has its position, or those before it are missing (MESSAGE_POSITION); or there is no
+            room for more (TRANSCRIPT_FULL).
+    """
+    message = body.model_dump(exclude={"position"})
+    position = body.position
+    async with database.transaction(user_id) as session:
+        total = await repository.append_message(session, user_id, call_id, message, position)
+        if total is not None:
+            return AppendedMessage(id=call_id, position=total - 1, total_messages=total)
+        found = await repository.message_at(session, user_id, call_id, position or 0)
+    if found is None:
+        raise no_such_call()
+    total, there = found
+    if position is None or total == position:
+        raise Conflict("通话内容已达上限", code="TRANSCRIPT_FULL")
+    if there != message:
+        raise Conflict(f"该通话现有{total}条消息，位置{position}不可用", code="MESSAGE_POSITION")
+    return AppendedMessage(id=call_id, position=position, total_messages=total)
 
 
 def _check_times(start: datetime, end: datetime) -> None:
@@ -93,8 +145,8 @@ async def list_page(
         raise InvalidInput("end_date 不能早于 start_date")
     chosen = CallFilter(
         agent_id=agent_id,
-        since=_beijing_midnight(start_date) if start_date else None,
-        until=_beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
+        since=beijing_midnight(start_date) if start_date else None,
+        until=beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
     )
     async with database.transaction(user_id) as session:
         rows, total = await repository.list_calls(
@@ -103,10 +155,6 @@ async def list_page(
     return CallList(
         records=[CallListItem.model_validate(row) for row in rows], pagination=Pagination.of(page, page_size, total)
     )
-
-
-def _beijing_midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=BEIJING)
 
 
 async def delete(database: Database, engine: RunEngine, user_id: UUID, call_id: UUID) -> None:

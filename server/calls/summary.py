@@ -1,8 +1,8 @@
 """A call's summary on demand: start (or take up) its run, wait within the budget, or stream it (G28)."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 from uuid import UUID
 
 import structlog
@@ -11,7 +11,8 @@ from sse_starlette import ServerSentEvent
 from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotFound, TimedOut
 from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
-from server.calls.service import no_such_call
+from server.calls.schemas import ErrorNote, SummaryState
+from server.calls.service import no_such_call, nothing_said
 from server.families import CALLS
 from server.runs.model import Idempotency, RunRequest, RunResult, RunStatus
 from server.runtime import Runtime
@@ -23,6 +24,14 @@ WORKFLOW: Final = "call_summary"
 FAILED: Final = "SUMMARY_FAILED"
 # How long a cancelled run may take to write its end before the answer goes out without it.
 _CANCEL_SECONDS: Final = 0.7
+_STATES: Final[dict[RunStatus, Literal["pending", "running", "done", "failed", "stopped"]]] = {
+    RunStatus.scheduled: "pending",
+    RunStatus.pending: "pending",
+    RunStatus.running: "running",
+    RunStatus.success: "done",
+    RunStatus.error: "failed",
+    RunStatus.interrupted: "stopped",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,16 @@ class Started:
 
     user_id: UUID
     run_id: UUID
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A call to summarise: the engine's thread of its summaries, and what its transcript is now."""
+
+    user_id: UUID
+    call_id: UUID
+    thread_id: UUID
+    digest: str
 
 
 async def start(runtime: Runtime, user_id: UUID, call_id: UUID, idempotency: Idempotency | None = None) -> Started:
@@ -42,38 +61,92 @@ async def start(runtime: Runtime, user_id: UUID, call_id: UUID, idempotency: Ide
         InvalidInput: the idempotency key belongs to another request.
         Conflict: a summary of it is being made (SUMMARY_RUNNING).
     """
+    subject = await _subject(runtime, user_id, call_id)
+    request = _request(subject, idempotency, goes_on=await _unfinished(runtime, subject))
+    return Started(user_id, await _start(runtime, request))
+
+
+async def begin(runtime: Runtime, user_id: UUID, call_id: UUID, idempotency: Idempotency | None = None) -> None:
+    """Start a summary that nobody waits for; after the one under way, if that may not have read the whole call.
+
+    Raises:
+        NotFound: the call does not exist, or is another user's.
+        InvalidInput: it has nothing to summarise (NO_MESSAGES); or the idempotency key belongs to another request.
+    """
+    subject = await _subject(runtime, user_id, call_id)
+    newest = await runtime.engine.newest(user_id, subject.thread_id)
+    if newest is not None and newest.status in (RunStatus.scheduled, RunStatus.pending):
+        # It has read nothing yet.
+        return
+    unfinished = await _unfinished(runtime, subject)
+    if unfinished and newest is not None and newest.status == RunStatus.running:
+        # It has read this very transcript.
+        return
+    request = _request(subject, idempotency, goes_on=unfinished)
+    await _start(runtime, replace(request, strategy="enqueue"))
+
+
+async def state(runtime: Runtime, user_id: UUID, call_id: UUID) -> SummaryState:
+    """Return the stored summary, and how the newest run that makes one stands.
+
+    Raises:
+        NotFound: the call does not exist, or is another user's.
+    """
+    async with runtime.database.transaction(user_id) as session:
+        call = await repository.find_call(session, user_id, call_id)
+    if call is None:
+        raise no_such_call()
+    run = await runtime.engine.newest(user_id, call.summary_thread_id) if call.summary_thread_id else None
+    if run is None:
+        return SummaryState(state="none" if call.summary is None else "done", summary=call.summary)
+    error = None
+    if run.status == RunStatus.error:
+        failure = _failure(run)
+        error = ErrorNote(code=failure.code, message=failure.message)
+    return SummaryState(state=_STATES[run.status], summary=call.summary, error=error)
+
+
+async def _subject(runtime: Runtime, user_id: UUID, call_id: UUID) -> _Subject:
+    """Read a call that has something to summarise; at the first time it is given a thread for that."""
     async with runtime.database.transaction(user_id) as session:
         call = await repository.find_call(session, user_id, call_id)
         if call is None:
             raise no_such_call()
         if not has_substance(call.messages):
-            raise InvalidInput("通话没有可以总结的内容", code="NO_MESSAGES")
-        digest = transcript_digest(call.messages)
-        known = call.summary_thread_id
+            raise nothing_said()
+        digest, known = transcript_digest(call.messages), call.summary_thread_id
         thread_id = known or await repository.keep_thread(session, user_id, call_id, runtime.ids.uuid())
-    unfinished = known is not None and await _unfinished(runtime, user_id, thread_id, digest)
-    request = RunRequest(
-        thread_id=thread_id,
-        owner_id=user_id,
+    return _Subject(user_id, call_id, thread_id, digest)
+
+
+def _request(subject: _Subject, idempotency: Idempotency | None, *, goes_on: bool) -> RunRequest:
+    record = {"record_id": str(subject.call_id)}
+    return RunRequest(
+        thread_id=subject.thread_id,
+        owner_id=subject.user_id,
         workflow=WORKFLOW,
-        input=None if unfinished else {"record_id": str(call_id)},
-        metadata={"record_id": str(call_id)},
+        input=None if goes_on else record,
+        metadata=record,
         idempotency=idempotency,
     )
+
+
+async def _start(runtime: Runtime, request: RunRequest) -> UUID:
     try:
-        return Started(user_id, await runtime.engine.start(request))
+        return await runtime.engine.start(request)
     except Conflict:
         raise Conflict("该通话的摘要正在生成，请稍候", code="SUMMARY_RUNNING") from None
     except InvalidInput:
         raise InvalidInput("这个 Idempotency-Key 已用于另一个请求", code="IDEMPOTENCY_KEY_REUSED") from None
 
 
-async def _unfinished(runtime: Runtime, user_id: UUID, thread_id: UUID, digest: str) -> bool:
+async def _unfinished(runtime: Runtime, subject: _Subject) -> bool:
+    """Tell whether a run has read what is the call's transcript now, and has not come to its end."""
     try:
-        state = await runtime.engine.state(user_id, thread_id)
+        found = await runtime.engine.state(subject.user_id, subject.thread_id)
     except NotFound:
         return False
-    return bool(state.next) and state.values.get("digest") == digest
+    return bool(found.next) and found.values.get("digest") == subject.digest
 
 
 async def answer(runtime: Runtime, started: Started) -> str:
@@ -121,7 +194,7 @@ def _failure(result: RunResult) -> ColloquyError:
         log.warning("summary_failed", error_code=result.error_code)
         match result.error_code:
             case "NO_MESSAGES":
-                return InvalidInput("通话没有可以总结的内容", code="NO_MESSAGES")
+                return nothing_said()
             case "NOT_FOUND":
                 return no_such_call()
             case _ if result.error_status == ModelFailed.status:

@@ -90,6 +90,16 @@ async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunRes
     )
 
 
+async def newest(connection: Connection, thread_id: UUID, owner_id: UUID) -> RunResult | None:
+    """Read how the newest run of a thread stands; None when the owner has no such run."""
+    cursor = await connection.execute(
+        "SELECT id FROM platform.runs WHERE thread_id = %s AND owner_id = %s ORDER BY created_at DESC LIMIT 1",
+        (thread_id, owner_id),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else await result(connection, row["id"], owner_id)
+
+
 async def status(connection: Connection, run_id: UUID) -> RunStatus | None:
     """Read a run's status, or None when it is gone."""
     cursor = await connection.execute("SELECT status FROM platform.runs WHERE id = %s", (run_id,))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.keyring import Keyring, KeyringError
+from core.keyring import Keyring, KeyringError, new_key
 from core.settings import Settings, SettingsError
 
 
@@ -47,6 +47,25 @@ def test_what_cannot_be_read() -> None:
             ring.decrypt(wrong_id, wrong_data, purpose)
     with pytest.raises(KeyringError):
         Keyring.parse(f"a:{NEW}").decrypt(key_id, data, b"p")
+
+
+@given(st.text(max_size=200), st.text(max_size=20))
+def test_texts(text: str, purpose: str) -> None:
+    ring = Keyring.parse(f"b:{NEW},a:{OLD}")
+    old = Keyring.parse(f"a:{OLD}").encrypt_text(text, purpose)
+    new = ring.encrypt_text(text, purpose)
+    assert ring.decrypt_text(old, purpose) == ring.decrypt_text(new, purpose) == text
+    assert (ring.is_newest(old), ring.is_newest(new)) == (False, True)
+    for wrong in (new.replace("b:", "a:", 1), new[:-4], "b:", "", "c:" + new, new + "é"):
+        with pytest.raises(KeyringError):
+            ring.decrypt_text(wrong, purpose)
+    with pytest.raises(KeyringError):
+        ring.decrypt_text(new, purpose + "x")
+
+
+def test_a_new_key_is_a_ring() -> None:
+    assert new_key() != new_key()
+    Keyring.parse(new_key())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from core.settings import Settings, SettingsError
 COMPLETE = {
     "ENV": "production",
     "JWT_SECRET": "s" * 32,
+    "SECRETS_KEY": "c" * 43 + "=",
     "DATABASE_URL": "postgresql://o:p@h/d",
     "FRONTEND_AUTH": "token",
 }
@@ -21,7 +22,7 @@ def test_a_complete_one_starts() -> None:
     assert refused(COMPLETE) == []
 
 
-@pytest.mark.parametrize("missing", ["JWT_SECRET", "DATABASE_URL", "FRONTEND_AUTH"])
+@pytest.mark.parametrize("missing", ["JWT_SECRET", "SECRETS_KEY", "DATABASE_URL", "FRONTEND_AUTH"])
 def test_each_missing_setting_is_named(missing: str) -> None:
     [reason] = refused(COMPLETE | {missing: ""})
     assert reason.startswith(f"{missing} is missing: ")
@@ -35,7 +36,7 @@ def test_what_is_for_development_is_refused(forbidden: str) -> None:
 
 
 def test_all_reasons_are_told_at_once() -> None:
-    assert len(refused({"ENV": "production", "DEBUG": "1", "AUTH_ECHO_CODE": "1"})) == 5
+    assert len(refused({"ENV": "production", "DEBUG": "1", "AUTH_ECHO_CODE": "1"})) == 6
 
 
 @pytest.mark.parametrize("env", ["development", "test"])

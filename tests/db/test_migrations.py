@@ -17,8 +17,7 @@ from tests.kit import database
 
 TABLES = """
 SELECT table_schema || '.' || table_name FROM information_schema.tables
-WHERE table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints',
-  'jobs')
+WHERE table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
 ORDER BY 1
 """
 

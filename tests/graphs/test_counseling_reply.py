@@ -163,6 +163,14 @@ class TestRole:
         assert "这不是来访者会说的话" in words_of(second)[1]
         assert all(message.text.strip() for message in second)
 
+    async def test_what_was_told_is_taken_back_before_the_second_answer_comes(self) -> None:
+        one = setting([OUT_OF_ROLE, SPOKEN])
+        await one.run(GIVEN)
+        kinds = [event["type"] for event in one.events]
+        assert kinds.count("reset") == 1
+        assert kinds.index("reset") > 0
+        assert kinds[kinds.index("reset") :].count("delta") > 3
+
     async def test_twice_is_a_failure_and_nothing_is_appended(self) -> None:
         one = setting(OUT_OF_ROLE)
         with pytest.raises(ModelFailed):

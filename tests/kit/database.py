@@ -15,8 +15,7 @@ DATABASE = "colloquy_test"
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_type = 'BASE TABLE'
-  AND table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints',
-    'jobs')
+  AND table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
   AND table_name NOT LIKE '%migrations' AND table_name NOT IN ('alembic_version', 'visitor_templates')
 """
 
@@ -27,9 +26,9 @@ def at(url: str, database: str) -> str:
 
 
 @contextmanager
-def running_server(root: Path) -> Iterator[str]:
-    """Start a server that need not survive a crash of the machine, and give its URL."""
-    server = EmbeddedPostgres(root, durable=False)
+def running_server(root: Path, *, durable: bool = False) -> Iterator[str]:
+    """Start a server, by default one that need not survive a crash of the machine, and give its URL."""
+    server = EmbeddedPostgres(root, durable=durable)
     try:
         yield server.acquire()
     finally:

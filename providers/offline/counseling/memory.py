@@ -18,7 +18,7 @@ _CUES: Final[dict[str, re.Pattern[str]]] = {
     ),
     "recurring_patterns": re.compile(r"总是|每次|每天|一直|又|反复|老是|一.{1,6}就"),
     "core_belief_evolution": re.compile(
-        r"我(?:就是|是个|不|没|才|配)|不配|没用|废物|是我的错|怪我|不够好|不如|丢下|不要我|害了|对不起"
+        r"我(?:就是|是个|不行)|不配|没用|废物|是我的错|怪我|不够好|不如|丢下|不要我|害了|对不起"
     ),
 }
 _SLOT: Final = re.compile(rf"^({_FOCUS}|{'|'.join(_CUES)}): ", re.MULTILINE)
@@ -36,7 +36,7 @@ def write_memory(messages: Sequence[BaseMessage]) -> str:
     slots = {_FOCUS: _focus(data.get("activity", ""), held.get(_FOCUS, ""))}
     # The week's focus is written anew; what it was belongs to what has been talked about.
     if (before := held.get(_FOCUS, "")) not in ("", NOTHING, slots[_FOCUS]):
-        held["discussed_topics"] = _added(held.get("discussed_topics", ""), [before])
+        held["discussed_topics"] = _added(held.get("discussed_topics", ""), before.split("；"))
     for slot, cues in _CUES.items():
         slots[slot] = _added(held.get(slot, ""), (sentence for sentence in said if cues.search(sentence)))
     inside = "\n".join(f"<{slot}>{_plain(text)}</{slot}>" for slot, text in slots.items())

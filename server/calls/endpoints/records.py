@@ -1,16 +1,16 @@
-"""`/api/v1/call-records`: record, change, read and delete calls, and summarise them (C008–C016)."""
+"""`/api/v1/call-records`: record, change, read and delete calls (C008–C015)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query
 
 from db.models.calls import CallRecord
-from server import sse
 from server.calls import service, summary
 from server.calls.endpoints.router import calls_router
 from server.calls.schemas import (
     Answer,
+    AppendedMessage,
     CallCreate,
     CallDetail,
     CallList,
@@ -18,7 +18,7 @@ from server.calls.schemas import (
     CreatedCall,
     Day,
     DeletedCall,
-    Summary,
+    MessageAppend,
 )
 from server.idempotency import RequestIdempotency
 from server.paging import PageNumber, PageSize
@@ -26,14 +26,6 @@ from server.runtime import CurrentRuntime
 from server.security import CurrentPrincipal
 
 router = calls_router("/call-records")
-
-_STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
-        "description": "The summary; with `Accept: text/event-stream` also `progress`, `delta` and `reset` events, "
-        "and at last `result` (the same answer) or `error`.",
-    }
-}
 
 
 @router.post("")
@@ -74,10 +66,18 @@ async def read(record_id: UUID, principal: CurrentPrincipal, runtime: CurrentRun
 
 @router.patch("/{record_id}")
 async def change(
-    record_id: UUID, body: CallPatch, principal: CurrentPrincipal, runtime: CurrentRuntime
+    record_id: UUID,
+    body: CallPatch,
+    principal: CurrentPrincipal,
+    runtime: CurrentRuntime,
+    idempotency: RequestIdempotency,
+    summarize: Annotated[bool, Query(description="Also begin its summary, in the background")] = False,  # noqa: FBT002
 ) -> Answer[CallDetail]:
-    """Change a call: any subset of its fields."""
-    return _detail(await service.change(runtime.database, principal.user_id, record_id, body))
+    """Change a call: any subset of its fields. The summary that it may begin is read at `…/summary`."""
+    call = await service.change(runtime.database, principal.user_id, record_id, body, must_speak=summarize)
+    if summarize:
+        await summary.begin(runtime, principal.user_id, record_id, idempotency)
+    return _detail(call)
 
 
 @router.delete("/{record_id}")
@@ -87,22 +87,12 @@ async def delete(record_id: UUID, principal: CurrentPrincipal, runtime: CurrentR
     return Answer(data=DeletedCall(id=record_id))
 
 
-@router.post("/{record_id}/generate-summary", response_model=Answer[Summary], responses=_STREAMED)
-async def generate_summary(
-    record_id: UUID,
-    request: Request,
-    response: Response,
-    principal: CurrentPrincipal,
-    runtime: CurrentRuntime,
-    idempotency: RequestIdempotency,
-) -> Any:
-    """Summarise a call: the customer's request, the key information, the outcome."""
-    started = await summary.start(runtime, principal.user_id, record_id, idempotency)
-    headers = {"X-Colloquy-Model": runtime.models.name("summary")}
-    if sse.wanted(request):
-        return sse.response(summary.stream(runtime, started), headers)
-    response.headers.update(headers)
-    return Answer(data=Summary(summary=await summary.answer(runtime, started)))
+@router.post("/{record_id}/messages")
+async def append(
+    record_id: UUID, body: MessageAppend, principal: CurrentPrincipal, runtime: CurrentRuntime
+) -> Answer[AppendedMessage]:
+    """Add one message to a call that is under way; with its position it is safe to ask twice."""
+    return Answer(data=await service.append(runtime.database, principal.user_id, record_id, body))
 
 
 def _detail(call: CallRecord) -> Answer[CallDetail]:

@@ -9,6 +9,15 @@ import pytest
 from tests.server.calls.conftest import MESSAGES, call_body, refusal
 
 RECORDS = "/api/v1/call-records"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 PATCH = {"end_time": "2025-11-08T10:05:30Z", "duration_seconds": 330, "hangup_reason": "user", "messages": MESSAGES}
 
 
@@ -116,6 +125,11 @@ class TestPatchRules:
         data = (await user.patch(f"{RECORDS}/{call}", json={"metadata": {"a": 2}})).json()["data"]
         assert data["metadata"] == {"avg_confidence": 0.92, "a": 2}
 
+    async def test_what_is_deeply_nested_can_be_read_again(self, user: httpx.AsyncClient, call: str) -> None:
+        metadata = nested(100)
+        await user.patch(f"{RECORDS}/{call}", json={"metadata": metadata})
+        assert (await user.get(f"{RECORDS}/{call}")).json()["data"]["metadata"] == metadata
+
     async def test_null_clears(self, user: httpx.AsyncClient, call: str) -> None:
         await user.patch(f"{RECORDS}/{call}", json=PATCH)
         data = (await user.patch(f"{RECORDS}/{call}", json={"caller_name": None, "hangup_reason": None})).json()["data"]
@@ -150,6 +164,7 @@ class TestPatchRules:
             {"messages": [MESSAGES[0]] * 5001},
             {"metadata": {"a": ["\u0000"]}},
             {"metadata": []},
+            {"metadata": nested(101)},
             {"caller_name": "x" * 256},
             {"caller_app": "x" * 51},
             {"summary": "mine"},
