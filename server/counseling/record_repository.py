@@ -91,9 +91,9 @@ async def save_memory(session: AsyncSession, present: CounselingSession, memory:
 
 async def finish(
     session: AsyncSession, session_id: UUID, homework: list[dict[str, Any]], fallbacks: list[str], at: datetime
-) -> bool:
-    """Store the homework and the end of a session, once; False when the session is gone."""
-    await session.execute(
+) -> bool | None:
+    """Store the homework and the end of a session, once; False when that was done before, None when it is gone."""
+    written = await session.execute(
         update(CounselingSession)
         .where(
             CounselingSession.id == session_id,
@@ -105,9 +105,13 @@ async def finish(
             finalized_at=func.coalesce(CounselingSession.finalized_at, at),
             remaking=False,
         )
+        .returning(CounselingSession.id)
         .execution_options(synchronize_session=False)
     )
-    return await session.scalar(select(CounselingSession.id).where(CounselingSession.id == session_id)) is not None
+    if written.first() is not None:
+        return True
+    there = await session.scalar(select(CounselingSession.id).where(CounselingSession.id == session_id))
+    return False if there is not None else None
 
 
 async def keep_thread(session: AsyncSession, session_id: UUID, column: str, thread_id: UUID) -> UUID:
