@@ -101,9 +101,9 @@ class SessionRecords:
             "key": key,
         }
         id_ = _id(session_id)
+        if await repository.append(self._database.pool, self._owner_id, id_, line, key=key):
+            return
         async with self._database.transaction(self._owner_id) as session:
-            if await repository.append(session, id_, line, key=key):
-                return
             found = await repository.read(session, id_)
         if found is None:
             raise _no_such()

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.database import Pool, acting_for
 from db.models.counseling import CounselingSession, CounselingUser, ThoughtRecord, VisitorInstance
 from server.counseling.scopes import Kind, Scope
 from server.counseling.weeks import Handed, Week
+from server.runs.jsonb import jsonb
 
 MOST_LINES: Final = 2000
 """Messages of one session: an append rewrites them all."""
@@ -75,30 +77,31 @@ async def insert_session(
     return made.first()
 
 
-async def append(session: AsyncSession, session_id: UUID, line: dict[str, Any], *, key: str | None = None) -> bool:
+_APPEND: Final = b"""
+UPDATE counseling.sessions SET chat_history = chat_history || %(lines)s
+WHERE id = %(id)s AND finalized_at IS NULL AND finalize_thread_id IS NULL
+  AND jsonb_array_length(chat_history) < %(most)s
+  AND (%(key)s::text IS NULL OR NOT chat_history @> jsonb_build_array(jsonb_build_object('key', %(key)s::text)))
+RETURNING id
+"""
+
+
+async def append(pool: Pool, user_id: UUID, session_id: UUID, line: dict[str, Any], *, key: str | None = None) -> bool:
     """Append a message, in one statement (W31); False when the session is finalised, or being so, or full.
 
+    The busiest statement of the family: it goes without SQLAlchemy.
+
     Args:
-        session: the transaction.
+        pool: the application's.
+        user_id: who may write there.
         session_id: whose messages.
         line: the message.
         key: a line of this key is appended once.
     """
-    history = CounselingSession.chat_history
-    statement = update(CounselingSession).where(
-        CounselingSession.id == session_id,
-        CounselingSession.finalized_at.is_(None),
-        CounselingSession.finalize_thread_id.is_(None),
-        func.jsonb_array_length(history) < MOST_LINES,
-    )
-    if key is not None:
-        statement = statement.where(~history.contains([{"key": key}]))
-    appended = await session.execute(
-        statement.values(chat_history=history.concat([line]))
-        .returning(CounselingSession.id)
-        .execution_options(synchronize_session=False)
-    )
-    return appended.first() is not None
+    values = {"lines": jsonb([line]), "id": session_id, "most": MOST_LINES, "key": key}
+    async with acting_for(pool, user_id) as connection:
+        cursor = await connection.execute(_APPEND, values)
+        return await cursor.fetchone() is not None
 
 
 async def read(session: AsyncSession, session_id: UUID, *, lock: bool = False) -> CounselingSession | None:

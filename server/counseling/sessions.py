@@ -69,9 +69,9 @@ async def append(runtime: Runtime, member: Member, session_id: str, body: Messag
         "timestamp": render_milliseconds(runtime.clock.now()),
         "source": "client",
     }
-    async with runtime.database.transaction(member.user_id) as session:
-        # Its policies let through the callers who may write; the others are told why afterwards.
-        if not await repository.append(session, id_, line):
+    # The policies let through the callers who may write; the others are told why afterwards.
+    if not await repository.append(runtime.database.pool, member.user_id, id_, line):
+        async with runtime.database.transaction(member.user_id) as session:
             raise await _refusal(session, member, id_)
 
 
