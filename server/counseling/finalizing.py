@@ -51,6 +51,10 @@ async def finalize(
         turn = await turns.begin(runtime, student_id, id_, thread_id, turns.FINALIZE, given, idempotency)
     except turns.Running:
         return await _of_the_other(runtime, student_id, id_)
+    except ColloquyError:
+        async with runtime.database.transaction(student_id) as session:
+            await record_repository.let_go(session, id_, thread_id)
+        raise
     await turns.finished(runtime, turn, runtime.settings.finalize_timeout_seconds)
     return await stored(runtime, student_id, id_)
 

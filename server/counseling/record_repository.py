@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from db.models.counseling import CounselingSession, MemoryVersion, VisitorInstance, VisitorTemplate
+from db.models.platform import Thread
 
 
 async def visitor(session: AsyncSession, instance_id: UUID) -> tuple[str, str, dict[str, Any]]:
@@ -90,9 +91,9 @@ async def save_memory(session: AsyncSession, present: CounselingSession, memory:
 
 async def finish(
     session: AsyncSession, session_id: UUID, homework: list[dict[str, Any]], fallbacks: list[str], at: datetime
-) -> bool:
-    """Store the homework and the end of a session, once; False when the session is gone."""
-    await session.execute(
+) -> bool | None:
+    """Store the homework and the end of a session, once; False when that was done before, None when it is gone."""
+    written = await session.execute(
         update(CounselingSession)
         .where(
             CounselingSession.id == session_id,
@@ -104,9 +105,13 @@ async def finish(
             finalized_at=func.coalesce(CounselingSession.finalized_at, at),
             remaking=False,
         )
+        .returning(CounselingSession.id)
         .execution_options(synchronize_session=False)
     )
-    return await session.scalar(select(CounselingSession.id).where(CounselingSession.id == session_id)) is not None
+    if written.first() is not None:
+        return True
+    there = await session.scalar(select(CounselingSession.id).where(CounselingSession.id == session_id))
+    return False if there is not None else None
 
 
 async def keep_thread(session: AsyncSession, session_id: UUID, column: str, thread_id: UUID) -> UUID:
@@ -120,6 +125,17 @@ async def keep_thread(session: AsyncSession, session_id: UUID, column: str, thre
         .execution_options(synchronize_session=False)
     )
     return kept or thread_id
+
+
+async def let_go(session: AsyncSession, session_id: UUID, thread_id: UUID) -> None:
+    """Open a session again whose run was not accepted: nothing has ever begun on its thread."""
+    begun = exists().where(Thread.id == thread_id)
+    await session.execute(
+        update(CounselingSession)
+        .where(CounselingSession.id == session_id, CounselingSession.finalize_thread_id == thread_id, ~begun)
+        .values(finalize_thread_id=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def remake(session: AsyncSession, session_id: UUID) -> None:

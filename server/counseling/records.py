@@ -10,6 +10,7 @@ from db.database import Database
 from db.models.counseling import CounselingSession
 from nodes.counseling.records import Finalized, Homework, Line, Memory, SessionContext, no_memory
 from server.counseling import record_repository, repository
+from server.metrics import FINALIZE_FALLBACKS
 
 Settle = Callable[[], Awaitable[None]]
 
@@ -75,11 +76,14 @@ class SessionRecords:
         """Store the homework and that the session is finalised, once."""
         await self._settle()
         async with self._database.transaction(self._owner_id) as session:
-            known = await record_repository.finish(
+            written = await record_repository.finish(
                 session, _id(session_id), [dict(one) for one in homework], list(fallbacks), self._clock.now()
             )
-        if not known:
+        if written is None:
             raise _no_such()
+        if written:
+            for name in fallbacks:
+                FINALIZE_FALLBACKS.labels(name).inc()
 
     async def append_reply(self, session_id: str, key: str, content: str) -> None:
         """Append the visitor's answer, unless one was appended under this key.

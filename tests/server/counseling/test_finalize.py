@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from core import logging
 from server.counseling import finalizing
@@ -56,8 +57,11 @@ async def test_asked_twice_with_one_key(school: School, models: ModelServer) -> 
     first = await school.s1.finalize(session, **headers)
     assert (await school.s1.finalize(session, **headers)).text == first.text
     other = await talked(school)
-    assert (await school.s1.finalize(other, "别的", **headers)).status_code in (200, 400)
+    assert refusal(await school.s1.finalize(other, "别的", **headers)) == (400, "idempotency_key_reused")
     assert models.calls("diary") == 1
+    # What was refused has closed nothing.
+    assert (await school.s1.say(other)).status_code == 200
+    assert (await school.s1.finalize(other)).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{}, {"assignment": None}, {"assignment": " \n "}, None])
@@ -81,6 +85,8 @@ async def test_a_model_that_never_gives_a_valid_answer(school: School, models: M
     """The stated fallback, 200, an error for operators (G51, G68); a good memory is not overwritten (W30)."""
     first = await talked(school)
     await school.s1.finalize(first)
+    labels = {"part": "diary"}
+    before = REGISTRY.get_sample_value("colloquy_finalize_fallbacks_total", labels) or 0
     models.script("diary", "没有标签")
     models.script("activity", Status(500))
     models.script("ltm", "<longterm_memory><milestones>新的一步</milestones><discussed_topics> </discussed_topics>")
@@ -92,6 +98,7 @@ async def test_a_model_that_never_gives_a_valid_answer(school: School, models: M
     kept = {slot: f"{slot}：说过" for slot in SLOTS}
     assert body["ltm"] == kept | {"milestones": "新的一步"}
     assert models.calls("diary") == 4
+    assert REGISTRY.get_sample_value("colloquy_finalize_fallbacks_total", labels) == before + 1
     await asyncio.to_thread(logging.flush)
     told = [json.loads(line) for line in log.getvalue().splitlines() if "finalize_fallback" in line]
     assert {line["level"] for line in told} == {"error"}
