@@ -43,7 +43,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import contracts, skills
 
 LONG_FAULT_RUNS ?= 200
 bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail), and the faults in long series
-	$(BIN)/python bench/calls.py
+	$(BIN)/python -m bench.calls
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.chat
