@@ -53,6 +53,14 @@ class CallRecord(Base):
         # The lists: W24; the id makes the order of equal start times stable from page to page.
         Index("idx_call_records_user_start", "user_id", text("start_time DESC"), text("id DESC")),
         Index("idx_call_records_user_agent_start", "user_id", "agent_id", text("start_time DESC"), text("id DESC")),
+        # The statistics read nothing else of a call.
+        Index(
+            "idx_call_records_statistics",
+            "user_id",
+            "start_time",
+            postgresql_include=["hangup_reason", "duration_seconds", "caller_app", "agent_id"],
+            postgresql_where=text("hangup_reason IS NOT NULL"),
+        ),
         Index(
             "idx_call_records_summary_thread",
             "summary_thread_id",

@@ -7,7 +7,6 @@ from core.clock import BEIJING, beijing_midnight
 from db.database import Database
 from db.models.calls import HangupReason
 from server.calls import statistics_repository
-from server.calls.repository import CallFilter
 from server.calls.statistics_repository import Grouped
 from server.calls.statistics_schemas import DailyStats, HangupReasons, Period, Statistics
 
@@ -31,11 +30,14 @@ async def read(
     """Return the figures of the period's ended calls, from its first day in Beijing to the end of today's."""
     today = now.astimezone(BEIJING).date()
     first = first_day(period, today)
-    chosen = CallFilter(
-        agent_id=agent_id, since=beijing_midnight(first), until=beijing_midnight(today + timedelta(days=1))
-    )
     async with database.transaction(user_id) as session:
-        grouped = await statistics_repository.grouped(session, user_id, chosen)
+        grouped = await statistics_repository.grouped(
+            session,
+            user_id,
+            agent_id=agent_id,
+            since=beijing_midnight(first),
+            until=beijing_midnight(today + timedelta(days=1)),
+        )
     return summed_up(grouped, first, today)
 
 
