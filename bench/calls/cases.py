@@ -19,8 +19,10 @@ WHERE a.id = %(agent)s AND (a.user_id = %(user)s OR a.user_id IS NULL) RETURNING
 _DETAIL = "SELECT * FROM public.call_records WHERE id = %(call)s AND user_id = %(user)s"
 _PAGE = """
 SELECT c.id, c.agent_id, a.name, c.caller_name, c.caller_app, c.start_time, c.duration_seconds, c.summary
-FROM public.call_records AS c JOIN public.agents AS a ON a.id = c.agent_id
-WHERE c.user_id = %(user)s{} ORDER BY c.start_time DESC, c.id DESC LIMIT 20 OFFSET %(offset)s
+FROM public.call_records AS c JOIN public.agents AS a ON a.id = c.agent_id JOIN (
+  SELECT c.id FROM public.call_records AS c WHERE c.user_id = %(user)s{}
+  ORDER BY c.start_time DESC, c.id DESC LIMIT 20 OFFSET %(offset)s) AS page ON page.id = c.id
+WHERE c.user_id = %(user)s ORDER BY c.start_time DESC, c.id DESC
 """
 _COUNT = "SELECT count(*) FROM public.call_records AS c WHERE c.user_id = %(user)s{}"
 _STATISTICS = """

@@ -77,6 +77,9 @@ async def list_calls(
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """Read a page of calls, newest first, with their agents' names, and count all that match."""
     wanted = matching(user_id, chosen)
+    newest_first = (CallRecord.start_time.desc(), CallRecord.id.desc())
+    # First the page alone, from an index: what comes before it is then not read, joined or sorted.
+    ids = select(CallRecord.id).where(wanted).order_by(*newest_first).limit(limit).offset(offset).subquery()
     page = (
         select(
             CallRecord.id,
@@ -88,11 +91,10 @@ async def list_calls(
             CallRecord.duration_seconds,
             CallRecord.summary,
         )
+        .join(ids, ids.c.id == CallRecord.id)
         .join(Agent, Agent.id == CallRecord.agent_id)
-        .where(wanted)
-        .order_by(CallRecord.start_time.desc(), CallRecord.id.desc())
-        .limit(limit)
-        .offset(offset)
+        .where(CallRecord.user_id == user_id)
+        .order_by(*newest_first)
     )
     rows = (await session.execute(page)).all()
     total = await session.scalar(select(func.count()).select_from(CallRecord).where(wanted))
