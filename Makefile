@@ -34,17 +34,22 @@ SEED ?= 1
 test-faults: $(VENV)/.installed-dev ## Kill, freeze and race, in numbers (FAULT_RUNS=20 a fault, SEED=1, ARGS="kill-worker …")
 	$(BIN)/python -m tests.faults --runs $(FAULT_RUNS) --seed $(SEED) $(ARGS)
 
-check: $(VENV)/.installed-dev ## Format, lint, types, import contracts
+check: $(VENV)/.installed-dev ## Format, lint, types, import contracts, skills
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m skills.check
 
-bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail)
+LONG_FAULT_RUNS ?= 200
+bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a fail), and the faults in long series
 	$(BIN)/python -m bench.calls
 	$(BIN)/python bench/summary_run.py
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.chat
 	$(BIN)/python -m bench.mcp
+	$(BIN)/python -m bench.counseling
+	$(BIN)/python -m tests.faults --runs $(LONG_FAULT_RUNS) --seed $(SEED)
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .

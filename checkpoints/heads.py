@@ -22,13 +22,13 @@ class LongList:
     """A list with what is stored of it."""
 
     items: list[Any]
-    prints: list[int]
+    prints: lists.Prints
     stored: lists.Stored
     bytes: int
 
     def is_unchanged(self) -> bool:
         """Whether its items are still what was stored: nodes share them, and may have changed one in place."""
-        return lists.fingerprints(self.items) == self.prints
+        return lists.fingerprints(self.items, self.prints) == self.prints
 
 
 @dataclass(frozen=True)

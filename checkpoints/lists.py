@@ -4,7 +4,7 @@ Whole lists would be written again at each step, so that a conversation grew on 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -15,6 +15,8 @@ LONG: Final = 32
 TYPE: Final = "items"
 """What the blob of a list says of itself, in place of a serializer's name."""
 
+# One look at a block costs about half of one at each of its items.
+_BLOCK: Final = 32
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
 
 
@@ -25,17 +27,61 @@ class Span(NamedTuple):
     last: int
 
 
-def fingerprints(items: Sequence[Any]) -> list[int] | None:
-    """Return a number for each item that changes when the item does, in place too; None when some have none."""
+@dataclass(frozen=True)
+class Prints:
+    """A number for each item, and one for each block of them, that change when an item does, in place too."""
+
+    each: list[int]
+    blocks: list[int]
+    json: list[bytes] = field(compare=False, default_factory=list)
+    """The blocks as JSON arrays; what clients are told of them."""
+
+    def alone(self) -> "Prints":
+        """Return them without the JSON, which is too much to keep."""
+        return replace(self, json=[])
+
+
+def fingerprints(items: Sequence[Any], known: Prints | None = None) -> Prints | None:
+    """Return what tells whether items have changed; None when some of them have no form in JSON.
+
+    Args:
+        items: messages, and what JSON can hold.
+        known: of an earlier version: the numbers of items in blocks that are still the same are taken over.
+    """
+    found = Prints([], [])
     try:
-        return [hash(orjson.dumps(_essence(item), option=_OPTIONS)) for item in items]
+        for block, first in enumerate(range(0, len(items), _BLOCK)):
+            part = items[first : first + _BLOCK]
+            # Without a call for each message: most of them are plain.
+            text = orjson.dumps(
+                [
+                    item.__dict__ if isinstance(item, BaseMessage) and not item.__pydantic_extra__ else _essence(item)
+                    for item in part
+                ],
+                None,
+                _OPTIONS,
+            )
+            mark = hash((text, *map(type, part)))
+            if known is not None and block < len(known.blocks) and known.blocks[block] == mark:
+                found.each.extend(known.each[first : first + _BLOCK])
+            else:
+                found.each.extend(hash((orjson.dumps(_essence(item), None, _OPTIONS), type(item))) for item in part)
+            found.blocks.append(mark)
+            found.json.append(text)
     except TypeError:
         return None
+    return found
+
+
+def as_json(blocks: Sequence[bytes]) -> bytes:
+    """Return the whole list, from its blocks."""
+    return b"[" + b",".join(block[1:-1] for block in blocks) + b"]"
 
 
 def _essence(item: Any) -> Any:
+    """Return an item as clients are told of it; see `server.runs.encode`."""
     if isinstance(item, BaseMessage):
-        return [type(item).__name__, item.__dict__, item.__pydantic_extra__]
+        return {**item.__dict__, **item.__pydantic_extra__} if item.__pydantic_extra__ else item.__dict__
     return item
 
 

@@ -46,6 +46,8 @@ class _Memory:
     """Checkpoints that have pending writes."""
     stored: dict[tuple[str, str], lists.Stored] = field(default_factory=dict)
     """Long lists by namespace and channel."""
+    told: dict[str, tuple[list[Any], list[bytes]]] = field(default_factory=dict)
+    """The graph's own long lists as they were saved last, with their JSON in blocks."""
 
 
 class RunSaver(PooledSaver):
@@ -80,6 +82,11 @@ class RunSaver(PooledSaver):
         self._waits = waits
         self._known = heads.take(thread_id, fence)
         self._memory = _Memory()
+
+    def as_json(self, name: str, value: Any) -> Any:
+        """Return a channel's value as JSON that `orjson` takes over, where it was made when the value was saved."""
+        kept, blocks = self._memory.told.get(name, (None, []))
+        return orjson.Fragment(lists.as_json(blocks)) if value is kept and blocks else value
 
     def leave_head(self) -> None:
         """Remember the thread's newest checkpoint for its next run; for when all is committed."""
@@ -201,7 +208,7 @@ class RunSaver(PooledSaver):
         typed: dict[str, Typed] = {}
         long: dict[str, LongList] = {}
         for channel, value in values.items():
-            prints = lists.fingerprints(value) if type(value) is list and len(value) >= lists.LONG else None
+            prints = self._prints(namespace, channel, value)
             if prints is None:
                 typed[channel] = Typed(*self.serde.dumps_typed(value))
             else:
@@ -209,20 +216,29 @@ class RunSaver(PooledSaver):
                 typed[channel] = Typed(lists.TYPE, lists.pack(placed))
         return typed, long
 
+    def _prints(self, namespace: str, channel: str, value: Any) -> lists.Prints | None:
+        """Return a long list's; None for what is stored whole."""
+        if type(value) is not list or len(value) < lists.LONG:
+            return None
+        known = self._memory.head.lists if namespace == "" and self._memory.head is not None else {}
+        return lists.fingerprints(value, known[channel].prints if channel in known else None)
+
     async def _store(
-        self, namespace: str, channel: str, value: list[Any], prints: list[int]
+        self, namespace: str, channel: str, value: list[Any], prints: lists.Prints
     ) -> tuple[LongList, list[int]]:
         """Take the items of a long list that are not stored yet; return it with its items' numbers."""
-        value = list(value)
+        if namespace == "":
+            self._memory.told[channel] = value, prints.json
+        value, prints = list(value), prints.alone()
         stored = self._memory.stored.get((namespace, channel))
         if stored is None:
             # Before anything is awaited: the graph goes on, and may change an item.
             typed = {index: Typed(*self.serde.dumps_typed(item)) for index, item in enumerate(value)}
             stored = lists.Stored(await self._free_number(namespace, channel))
             self._memory.stored[namespace, channel] = stored
-            placed, new = stored.place(prints)
+            placed, new = stored.place(prints.each)
         else:
-            placed, new = stored.place(prints)
+            placed, new = stored.place(prints.each)
             typed = {index: Typed(*self.serde.dumps_typed(value[index])) for index in new.values()}
         for number, index in new.items():
             self._outbox.unsaved.items[namespace, channel, number] = typed[index]
@@ -251,9 +267,9 @@ class RunSaver(PooledSaver):
             if prints is None:
                 return
             stored = lists.Stored(await self._free_number("", channel))
-            stored.numbers.update(zip(prints, loaded.numbers[channel], strict=True))
+            stored.numbers.update(zip(prints.each, loaded.numbers[channel], strict=True))
             self._memory.stored["", channel] = stored
-            long[channel] = LongList(list(value), prints, stored, sum(len(item.blob) for item in items))
+            long[channel] = LongList(list(value), prints.alone(), stored, sum(len(item.blob) for item in items))
         document: Checkpoint = row["checkpoint"]
         kept: Checkpoint = {**document, "channel_values": document.get("channel_values") or {}}
         self._memory.head = Head(kept, row["metadata"], row["parent_checkpoint_id"], loaded.blobs, long)

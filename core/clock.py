@@ -31,3 +31,8 @@ def render_seconds(moment: datetime) -> str:
 def beijing_midnight(day: date) -> datetime:
     """Return the instant at which a day begins in Beijing."""
     return datetime.combine(day, time.min, tzinfo=BEIJING)
+
+
+def render_milliseconds(moment: datetime) -> str:
+    """Render an instant as `2025-09-01T10:00:00.000Z`, the form of family 004 (K06)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

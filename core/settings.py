@@ -124,6 +124,8 @@ class Settings(BaseModel):
     summary_timeout_seconds: float = Field(5.0, gt=0)
     interpret_timeout_seconds: float = Field(60.0, gt=0)
     execute_timeout_seconds: float = Field(120.0, gt=0)
+    finalize_timeout_seconds: float = Field(280.0, gt=0)
+    reply_timeout_seconds: float = Field(60.0, gt=0)
     execute_require_confirm: bool = True
     interpret_read_only_unconfirmed: bool = False
     chat_session_ttl_seconds: int = Field(3600, ge=1, le=10_000_000)

@@ -23,9 +23,33 @@ KINDS: Final[tuple[Kind, ...]] = ("app", "system")
 _LONGEST_DATABASE: Final = 63 - len("_system")
 
 # What the application may do with tables, by schema; tables named after it are for the system role only.
-_SCHEMAS: Final = ("auth", "audio", "chat", "interpret", "platform", "public", "checkpoints", "jobs")
-_READ_ONLY: Final = frozenset({"auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"})
-_CLOSED: Final = frozenset({"auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"})
+_SCHEMAS: Final = ("auth", "audio", "chat", "counseling", "interpret", "platform", "public", "checkpoints", "jobs")
+_READ_ONLY: Final = frozenset(
+    {
+        *("auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"),
+        *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
+        "counseling.weekly_compliance",
+    }
+)
+_CLOSED: Final = frozenset(
+    {
+        *("auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"),
+        *("counseling.whitelist_emails", "counseling.email_codes"),
+    }
+)
+# What is handed in is not taken back: rows may be added, and of those that are there only these columns change.
+_ADDED: Final[dict[str, tuple[str, ...]]] = {
+    "counseling.visitor_instances": ("long_term_memory",),
+    "counseling.sessions": (
+        *("chat_history", "session_diary", "pre_session_activity", "homework", "fallbacks", "finalized_at"),
+        "remaking",
+        *("finalize_thread_id", "reply_thread_id"),
+    ),
+    "counseling.long_term_memory_versions": ("content", "created_at"),
+    "counseling.thought_records": (),
+    "counseling.questions": ("status", "answer", "answered_by", "answered_at"),
+    "counseling.assistant_feedback": (),
+}
 
 
 def role_url(owner_url: str, kind: Kind) -> str:
@@ -109,6 +133,12 @@ def _grant(connection: Connection) -> None:
         _run(connection, "REVOKE INSERT, UPDATE, DELETE ON {} FROM {}", Identifier(*table.split(".")), app)
     for table in filter(lambda name: _exists(connection, name), _CLOSED):
         _run(connection, "REVOKE SELECT ON {} FROM {}", Identifier(*table.split(".")), app)
+    for table, columns in _ADDED.items():
+        if _exists(connection, table):
+            name = Identifier(*table.split("."))
+            _run(connection, "REVOKE UPDATE, DELETE ON {} FROM {}", name, app)
+            if columns:
+                _run(connection, "GRANT UPDATE ({}) ON {} TO {}", SQL(", ").join(map(Identifier, columns)), name, app)
 
 
 def _exists(connection: Connection, table: str) -> bool:

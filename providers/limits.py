@@ -23,8 +23,10 @@ DEFAULTS: Final[dict[Role, Limits]] = {
     "fast": Limits(temperature=0.7, max_tokens=300, timeout_seconds=15),
     "interpret": Limits(temperature=0, max_tokens=1000, timeout_seconds=30),
     "diary": Limits(temperature=0.7, max_tokens=1500, timeout_seconds=30),
-    "activity": Limits(temperature=0.7, max_tokens=1000, timeout_seconds=30),
-    "ltm": Limits(temperature=0.2, max_tokens=2000, timeout_seconds=30),
+    # Half of a JSON object is nothing: its 1,200 characters must fit, at a token and a half each.
+    "activity": Limits(temperature=0.7, max_tokens=2000, timeout_seconds=30),
+    "ltm": Limits(temperature=0.2, max_tokens=2500, timeout_seconds=30),
+    "reply": Limits(temperature=0.8, max_tokens=600, timeout_seconds=30),
     # C018 gives the tokens; its temperature of 0.7 works against the accuracy that C053 asks for (W20).
     "summary": Limits(temperature=0.2, max_tokens=200, timeout_seconds=30),
     "intent": Limits(temperature=0, max_tokens=200, timeout_seconds=30),

@@ -7,8 +7,12 @@ from server.auth import endpoints as auth
 from server.calls.endpoints import agents, aliyun, record_statistics, records, rules, summaries
 from server.chat.endpoints import chat, documents
 from server.chat.endpoints import sessions as chat_sessions
+from server.counseling.endpoints import assistants, class_view, notes
+from server.counseling.endpoints import login as counseling_login
+from server.counseling.endpoints import sessions as counseling_sessions
 from server.interpret.endpoints import confirm, execute, interpret, me, sessions, tools
-from server.runs.protocol import assistants, not_offered, run_starts, runs, system, thread_state, threads
+from server.runs.protocol import assistants as protocol_assistants
+from server.runs.protocol import not_offered, run_starts, runs, system, thread_state, threads
 
 # They are tried in this order: the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -33,8 +37,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
     chat_sessions.router,
     documents.router,
-    system.router,
+    counseling_sessions.router,
+    notes.router,
     assistants.router,
+    class_view.router,
+    counseling_login.router,
+    system.router,
+    protocol_assistants.router,
     thread_state.router,
     runs.router,
     not_offered.router,

@@ -21,6 +21,7 @@ from server.auth.senders import CodeSender
 from server.calls.aliyun import open_aliyun
 from server.chat.documents import FORM_BYTES
 from server.chat.service import open_chat
+from server.counseling.login_repository import appoint
 from server.limits import RateLimits
 from server.metrics import BUILD
 from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
@@ -76,11 +77,13 @@ def create_app(
             app.state.aliyun = await stack.enter_async_context(open_aliyun(runtime))
             app.state.chat = await stack.enter_async_context(open_chat(runtime))
             await promote(runtime.system, settings.admin_phones)
+            await appoint(runtime.system, settings.admin_emails, runtime.clock.now())
             yield
 
     app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
-        app.include_router(router)
+        # They are complete as they are; to include them would build each a second time, at the first request.
+        app.router.routes.extend(router.routes)
     errors.install(app, debug=settings.debug)
     _surround(app, settings)
     return app

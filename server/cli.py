@@ -13,6 +13,7 @@ import typer
 from core.settings import Settings
 from server import eval_commands, key_commands
 from server.command import load_settings, run
+from server.counseling import commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,7 @@ Configs = Annotated[
 ]
 app.add_typer(key_commands.app, name="api-key")
 app.add_typer(eval_commands.app, name="eval")
+app.add_typer(commands.app)
 log = structlog.get_logger(__name__)
 
 

@@ -15,6 +15,7 @@ from core.settings import Settings, SettingsError
 from core.tasks import end
 from db.embedded.server import EmbeddedPostgres
 from db.url import for_psycopg
+from server.counseling import templates
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ async def migrate(url: str) -> None:
         await asyncio.to_thread(db.migrate.upgrade, url)
         await checkpoints.setup.setup(url)
         await jobs.setup.setup(url)
+        await templates.seed(url)
         await asyncio.to_thread(db.migrate.grant, url)
 
 

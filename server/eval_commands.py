@@ -23,6 +23,19 @@ def deep_chat(
     run(evaluate(load_settings(log_level="warning"), briefs, at_once))
 
 
+@app.command("counseling")
+def counseling(
+    sessions: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(
+        "examples/counseling"
+    ),
+    at_once: Annotated[int, typer.Option(min=1, help="How many sessions are finalised side by side.")] = 2,
+) -> None:
+    """Finalise recorded counseling sessions and print what was kept; needs no server and no database."""
+    from server.evaluation.counseling import evaluate  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(evaluate(load_settings(log_level="warning"), sessions, at_once))
+
+
 @app.command("call-summary")
 def call_summary(
     calls: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(

@@ -44,6 +44,10 @@ MODEL_CALL_SECONDS: Final = Histogram(
     "colloquy_model_call_seconds", "Time of a model call", ["role", "model"], buckets=_FAST
 )
 
+FINALIZE_FALLBACKS: Final = Counter(
+    "colloquy_finalize_fallbacks", "Parts of finalised sessions that no model call brought", ["part"]
+)
+
 TOOL_CALLS: Final = Counter("colloquy_tool_calls", "Calls of plugged-in tools", ["server", "tool", "outcome"])
 TOOL_CALL_SECONDS: Final = Histogram(
     "colloquy_tool_call_seconds", "Time of a tool call, further attempts included", ["server", "tool"], buckets=_FAST

@@ -19,7 +19,7 @@ from server.database import located, migrate
 
 
 @asynccontextmanager
-async def _operating(settings: Settings) -> AsyncIterator[AsyncSession]:
+async def operating(settings: Settings) -> AsyncIterator[AsyncSession]:
     """Open a transaction that sees all rows, on a database that is at the current schema."""
     async with located(settings) as url:
         await migrate(url)
@@ -37,7 +37,7 @@ async def create_key(settings: Settings, name: str, user_id: UUID | None, phone:
     Raises:
         NotFound: there is no such user.
     """
-    async with _operating(settings) as session:
+    async with operating(settings) as session:
         owner = await api_keys.user_with_phone(session, phone) if phone else user_id
         key = await api_keys.create(session, name, owner)
     typer.echo(key)
@@ -45,7 +45,7 @@ async def create_key(settings: Settings, name: str, user_id: UUID | None, phone:
 
 async def list_keys(settings: Settings) -> None:
     """Print a line a key."""
-    async with _operating(settings) as session:
+    async with operating(settings) as session:
         keys = await api_keys.every(session)
     for key in keys:
         state = f"revoked {render_seconds(key.revoked_at)}" if key.revoked_at else "valid"
@@ -58,7 +58,7 @@ async def revoke_key(settings: Settings, key_id: UUID) -> None:
     Raises:
         NotFound: there is no such key.
     """
-    async with _operating(settings) as session:
+    async with operating(settings) as session:
         await api_keys.revoke(session, key_id, SystemClock().now())
     typer.echo(f"The key {key_id} is revoked.")
 

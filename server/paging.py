@@ -1,4 +1,4 @@
-"""Paging of 000 and 002: page ≥ 1, size 1–100, default 20 (K05)."""
+"""Paging: page ≥ 1, size 1–100, default 20 (K05); the answers of 000 and 002 tell where a page stands."""
 
 from typing import Annotated, Final, Self
 

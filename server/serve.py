@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 import typer
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from core.settings import OFFLINE, Settings
 from db.database import Database
@@ -19,6 +20,7 @@ from server.auth.api_keys import development_key
 from server.database import located, migrate
 from server.runtime import preflight
 from server.threads import widen
+from server.writes import joining
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ async def serve_forever(settings: Settings, *, with_worker: bool) -> None:
                 create_app(settings, url, with_worker=with_worker),
                 host=settings.host,
                 port=settings.port,
+                http=joining(AutoHTTPProtocol),
                 log_config=None,
                 access_log=False,
                 server_header=False,

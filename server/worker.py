@@ -8,11 +8,14 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.call_summary.records import CallRecords
+from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from nodes.meta_workflow.records import ChatRecords, Documents
 from server.calls.summary_records import SummaryRecords
 from server.chat import records as chat
 from server.chat.retention import ChatRetention
+from server.counseling import records as counseling
+from server.counseling.daily import DailyCompliance
 from server.interpret import call_repository
 from server.interpret import records as interpret
 from server.runs.execution import RUN_JOB, Parts, Settle
@@ -37,6 +40,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
             ToolJournal: interpret.CallJournal(database, owner_id, settle),
             ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
             Documents: chat.SessionDocuments(database, owner_id),
+            CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
         }
 
     settings = runtime.settings
@@ -68,11 +72,13 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         {"tool_calls": call_repository.delete_before},
     )
     chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
+    daily = DailyCompliance(runtime.system, runtime.clock)
     worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
     await leases.start()
     worker.start()
     retention.start()
     chat_retention.start()
+    daily.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
@@ -81,6 +87,7 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
         runtime.engine.executor = None
         await retention.stop()
         await chat_retention.stop()
+        await daily.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()

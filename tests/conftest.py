@@ -14,7 +14,7 @@ from server.database import migrate
 from tests.kit import database
 from tests.kit.directories import crossable
 
-OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "tools"]
+OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "skills", "tools"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,6 +29,8 @@ PUBLIC = {
     ("GET", "/info"),
     ("POST", "/api/v1/auth/send-code"),
     ("POST", "/api/v1/auth/login"),
+    ("POST", "/auth/request-code"),
+    ("POST", "/auth/verify-code"),
 }
 # Their caller is what FRONTEND_AUTH says: anybody, or a login (K20).
 BY_SETTING = {

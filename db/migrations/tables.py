@@ -4,12 +4,12 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from db.models import audio, auth, calls, chat, interpret, platform
+from db.models import audio, auth, calls, chat, counseling, interpret, platform
 from db.models.base import Base
 
 # Importing them is what fills the metadata.
-_MODELS: Final = (audio, auth, calls, chat, interpret, platform)
-_SCHEMAS: Final = frozenset({"audio", "auth", "chat", "interpret", "platform", "public"})
+_MODELS: Final = (audio, auth, calls, chat, counseling, interpret, platform)
+_SCHEMAS: Final = frozenset({"audio", "auth", "chat", "counseling", "interpret", "platform", "public"})
 
 METADATA: Final[MetaData] = Base.metadata
 

@@ -72,6 +72,7 @@ async def ask(
     *,
     on_text: Callable[[str], None] | None = None,
     on_restart: Callable[[], None] | None = None,
+    attempts: int | None = None,
 ) -> Answer:
     """Ask the role's model, again when it is worth it: 429, 5xx, time-outs and broken connections.
 
@@ -82,20 +83,22 @@ async def ask(
         messages: the conversation, oldest first.
         on_text: is given the answer piece by piece while it comes.
         on_restart: is called before the answer begins anew, when an attempt broke off after pieces were given.
+        attempts: in place of the models' own number, for who counts attempts too and must not multiply them.
 
     Raises:
         ModelFailed: no attempt brought an answer; its cause is the last error.
     """
     models = resources().models
+    most = attempts or models.max_attempts
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
     try:
-        return await _retrying(call, models.max_attempts)
+        return await _retrying(call, most)
     except ModelFailed:
         if (fallback := models.fallback(role)) is None:
             raise
     log.warning("model_fallback", role=role)
     call.role, call.model = fallback, await models.chat(fallback)
-    return await _retrying(call, models.max_attempts)
+    return await _retrying(call, most)
 
 
 async def _retrying(call: _Call, most: int) -> Answer:

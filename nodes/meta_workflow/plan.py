@@ -64,7 +64,8 @@ def made(planned: Planned, *, has_documents: bool, asks_documents: bool, message
     focus: dict[Step, str] = {step.step: step.focus for step in planned.steps} or dict.fromkeys(STEPS, "")
     focus.setdefault("content_generation", "")
     queries = planned.documents.queries
-    if has_documents and (planned.documents.needed or asks_documents):
+    asks_documents = asks_documents or planned.documents.needed or any(s.step == "retrieval" for s in planned.steps)
+    if has_documents and asks_documents:
         focus.setdefault("retrieval", "")
         queries = queries or [message[:200]]
     else:

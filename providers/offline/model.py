@@ -11,6 +11,10 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from core.roles import Role
 from core.settings import OFFLINE
+from providers.offline.counseling.activity import write_activity
+from providers.offline.counseling.diary import write_diary
+from providers.offline.counseling.memory import write_memory
+from providers.offline.counseling.reply import answer_as_visitor
 from providers.offline.deep.analysis import analyse
 from providers.offline.deep.intent import recognise
 from providers.offline.deep.judgement import judge
@@ -27,6 +31,10 @@ Rule = Callable[[Sequence[BaseMessage]], str]
 RULES: Final[dict[Role, Rule]] = {
     "summary": summarise,
     "interpret": plan_calls,
+    "diary": write_diary,
+    "activity": write_activity,
+    "ltm": write_memory,
+    "reply": answer_as_visitor,
     "fast": reply,
     "intent": recognise,
     "planning": plan,

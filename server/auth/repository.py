@@ -32,8 +32,10 @@ class SignedIn:
     is_admin: bool | None
 
 
-# E-mail logins join with their family (004).
-_BY_SUBJECT: Final[dict[Realm, bytes]] = {"phone": b"SELECT * FROM auth.identify_phone(%s)"}
+_BY_SUBJECT: Final[dict[Realm, bytes]] = {
+    "phone": b"SELECT * FROM auth.identify_phone(%s)",
+    "email": b"SELECT * FROM auth.identify_email(%s)",
+}
 
 
 async def by_subject(pool: Pool, subject: UUID, realm: Realm) -> Principal | None:

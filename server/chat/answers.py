@@ -10,17 +10,17 @@ from uuid import UUID
 import structlog
 from langchain_core.runnables.config import set_config_context
 
-from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotFound, TimedOut
+from core.errors import ColloquyError, Conflict, ModelFailed, NotFound, TimedOut, Unavailable
 from core.tasks import end
 from db.database import acting_for
 from nodes.common.resources import Resources, bind
 from nodes.meta_workflow.quick import reply
 from nodes.meta_workflow.state import Memory, PastTurn
 from providers.usage import Usage, UsageCollector
-from server.chat.errors import SessionExpired, key_reused, no_pending_decision, session_busy
+from server.chat.errors import SessionExpired, no_pending_decision, session_busy
 from server.chat.live import Live
+from server.chat.outcomes import failure, stored_answer
 from server.chat.repository import messages, quick, sessions
-from server.chat.repository.messages import StoredTurn
 from server.chat.schemas import Answer, ChatAnswer, DeepAnswer, deep_answer
 from server.chat.turns import Asked, Turn, Turns
 from server.metrics import count_model_calls
@@ -162,10 +162,15 @@ class Answers:
             run_id = await self._start(turn)
         except Conflict as error:
             raise (no_pending_decision() if error.code == "NOT_INTERRUPTED" else session_busy()) from None
-        except InvalidInput:
-            raise key_reused() from None
+        except NotFound as error:
+            # The lists of workflows that are served do not name it.
+            raise Unavailable("深度思考暂不可用，请稍后重试") from error
         live.run_id.set_result(run_id)
-        result = await self._runtime.engine.wait(turn.session.owner_id, run_id, deadline - time.monotonic())
+        try:
+            result = await self._runtime.engine.wait(turn.session.owner_id, run_id, deadline - time.monotonic())
+        except NotFound:
+            # Its thread was deleted meanwhile.
+            raise SessionExpired from None
         return await self._settle(turn, result)
 
     async def _start(self, turn: Turn) -> UUID:
@@ -209,7 +214,7 @@ class Answers:
             run_id = await engine.resume(request, "skip")
             result = await engine.wait(session.owner_id, run_id, deadline - time.monotonic())
             if not result.status.finished:
-                raise _failure(result)
+                raise failure(result)
         except Conflict:
             # It was answered by other means meanwhile.
             log.info("draft_left_by_others", thread_id=str(session.thread_id))
@@ -235,7 +240,7 @@ class Answers:
             result = await engine.wait(session.owner_id, result.run_id, _CANCEL_SECONDS)
         # It may have come to its end between the deadline and the cancellation.
         if result.status != RunStatus.success or not result.output:
-            raise _failure(result)
+            raise failure(result)
         answer = deep_answer(str(session.id), result.output)
         async with acting_for(self._runtime.database.pool, session.owner_id) as connection:
             if await sessions.find(connection, session.id, session.owner_id, lock=True) is None:
@@ -265,7 +270,7 @@ class Answers:
             if run is not None and not live.run_id.done():
                 live.run_id.set_result(run.id)
             if stored is not None and stored.is_answered:
-                return _stored_answer(stored)
+                return stored_answer(stored)
             if run is not None and RunStatus(run.status).finished:
                 return await self._settle(turn, await self._runtime.engine.result(session.owner_id, run.id))
             if run is None and (now is None or not now.is_leased):
@@ -288,20 +293,3 @@ async def _reply(live: Live) -> str:
         on_text=lambda text: live.tell("delta", {"text": text}),
         on_restart=lambda: live.tell("reset", {}),
     )
-
-
-def _stored_answer(stored: StoredTurn) -> Answer:
-    if stored.answer_mode == "deep":
-        return deep_answer(str(stored.session_id), (stored.answer or {}) | {"response": stored.answer_text})
-    return ChatAnswer(response=stored.answer_text or "", session_id=str(stored.session_id))
-
-
-def _failure(result: RunResult) -> ColloquyError:
-    if result.status != RunStatus.error:
-        return TimedOut("深度思考超时，请稍后重试；再次发送同一条消息会从中断处继续")
-    log.warning("deep_chat_failed", error_code=result.error_code)
-    if result.error_code == NotFound.default_code:
-        return SessionExpired()
-    if result.error_status == ModelFailed.status:
-        return ColloquyError("AI 调用失败，请稍后重试")
-    return ColloquyError("服务器内部错误，请稍后重试")

@@ -1,6 +1,5 @@
 """Uploads: checked, read in a process of their own, kept in chunks (D030–D032, G39, X034)."""
 
-import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from server.chat.repository import documents, sessions
 from server.chat.schemas import SessionId, Uploaded, UserId
 from server.chat.sessions import SessionManager, parsed
 from server.runtime import Runtime, runtime_of
-from tools.documents.chunks import chunks
 from tools.documents.detect import safe_name
 from tools.documents.model import DocumentRefused
 from tools.documents.parse import Parser
@@ -98,31 +96,28 @@ class DocumentService:
             document = await self._parser.parse(filename, upload.content)
         except DocumentRefused as refusal:
             raise document_refused(refusal.reason) from None
-        pieces = await asyncio.to_thread(chunks, document.text)
-        indexes = await asyncio.to_thread(documents.indexes_of, filename, pieces)
         document_id = self._runtime.ids.uuid()
-        now = self._runtime.clock.now()
-        async with self._manager.held(owner_id, session_id) as (connection, session):
-            count = await documents.count(connection, session_id)
-            if count >= MOST_DOCUMENTS:
-                raise too_many_documents()
+        async with self._manager.opened(owner_id, session_id) as (connection, session):
+            # A long document takes a while to be written; only then the session is held, and the documents counted.
             await documents.insert(
                 connection,
                 session,
                 document_id,
                 filename=filename,
-                parsed=document,
+                document=document,
                 size_bytes=len(upload.content),
-                pieces=pieces,
-                indexes=indexes,
-                at=now,
+                at=self._runtime.clock.now(),
             )
-            await sessions.slide(connection, session, now)
+            await self._manager.hold(connection, session)
+            count = await documents.count(connection, session_id)
+            if count > MOST_DOCUMENTS:
+                raise too_many_documents()
+            await sessions.slide(connection, session, self._runtime.clock.now())
         return Uploaded(
-            document_id=str(document_id), filename=filename, session_id=str(session_id), document_count=count + 1
+            document_id=str(document_id), filename=filename, session_id=str(session_id), document_count=count
         )
 
     async def _check(self, owner_id: UUID | None, session_id: UUID) -> None:
-        async with self._manager.held(owner_id, session_id) as (connection, _session):
+        async with self._manager.opened(owner_id, session_id) as (connection, _session):
             if await documents.count(connection, session_id) >= MOST_DOCUMENTS:
                 raise too_many_documents()

@@ -100,6 +100,18 @@ class SessionManager:
         return Created(session_id=str(session_id), thread_id=str(thread_id))
 
     @asynccontextmanager
+    async def opened(self, owner_id: UUID | None, session_id: UUID) -> AsyncIterator[tuple[Connection, Session]]:
+        """Open a transaction on a living session of this owner.
+
+        Raises:
+            SessionExpired: there is none.
+        """
+        if owner_id is None:
+            raise SessionExpired
+        async with acting_for(self._runtime.database.pool, owner_id) as connection:
+            yield connection, self._alive(await sessions.find(connection, session_id, owner_id))
+
+    @asynccontextmanager
     async def held(self, owner_id: UUID | None, session_id: UUID) -> AsyncIterator[tuple[Connection, Session]]:
         """Open a transaction that holds a living session of this owner.
 
@@ -109,10 +121,20 @@ class SessionManager:
         if owner_id is None:
             raise SessionExpired
         async with acting_for(self._runtime.database.pool, owner_id) as connection:
-            session = await sessions.find(connection, session_id, owner_id, lock=True)
-            if session is None or not session.lives(self._runtime.clock.now()):
-                raise SessionExpired
-            yield connection, session
+            yield connection, self._alive(await sessions.find(connection, session_id, owner_id, lock=True))
+
+    async def hold(self, connection: Connection, session: Session) -> Session:
+        """Keep others from changing a session until the transaction ends; return it as it is now.
+
+        Raises:
+            SessionExpired: it is over meanwhile.
+        """
+        return self._alive(await sessions.find(connection, session.id, session.owner_id, lock=True))
+
+    def _alive(self, session: Session | None) -> Session:
+        if session is None or not session.lives(self._runtime.clock.now()):
+            raise SessionExpired
+        return session
 
     async def listed(self, caller: Caller, *, page: int, page_size: int) -> SessionList:
         """Return a page of the login's own sessions.

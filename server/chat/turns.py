@@ -185,7 +185,7 @@ class Turns:
                 raise key_reused()
         elif asked.takes_up:
             stored = await messages.latest(connection, session)
-            if stored is not None and (stored.content, tuple(stored.tags)) != (asked.message, asked.tags):
+            if stored is not None and not stored.asks(asked.message, asked.mode, asked.tags):
                 return None
         else:
             return None

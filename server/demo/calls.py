@@ -2,13 +2,12 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import typer
 
-from server.demo.http import data_of
+from server.demo.http import data_of, events_of
 
 
 async def show_calls(client: httpx.AsyncClient, calls: list[dict[str, Any]]) -> None:
@@ -40,7 +39,7 @@ async def _show_summary(client: httpx.AsyncClient, record_id: str, call: dict[st
             error = json.loads(await response.aread())["error"]
             typer.echo(f"  {response.status_code} {error['code']}: {error['message']}\n")
             return
-        async for event, data in _events(response):
+        async for event, data in events_of(response):
             if event == "progress":
                 steps.append(data["step"])
             elif event in ("result", "error"):
@@ -52,12 +51,3 @@ async def _show_summary(client: httpx.AsyncClient, record_id: str, call: dict[st
         f"  {' → '.join(dict.fromkeys(steps))} · {seconds:.2f} s · model {response.headers['x-colloquy-model']}"
         f" · {detail['metadata']['total_tokens']} tokens · stored: {detail['summary'] is not None}\n"
     )
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    event = ""
-    async for line in response.aiter_lines():
-        if line.startswith("event: "):
-            event = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield event, json.loads(line.removeprefix("data: "))

@@ -9,6 +9,7 @@ import httpx
 
 from core.settings import Settings
 from server.demo.calls import show_calls
+from server.demo.chat import show_chat
 from server.demo.instructions import show_instructions
 from server.demo.serving import key_of, running
 
@@ -19,8 +20,15 @@ async def show(settings: Settings, examples: Path) -> None:
         key = await asyncio.to_thread(key_of, settings)
         async with httpx.AsyncClient(base_url=address, headers={"x-api-key": key}, timeout=60) as client:
             await show_calls(client, await asyncio.to_thread(_load, examples / "calls"))
+            await show_chat(client, await asyncio.to_thread(_briefs, examples / "deep_chat" / "tuned"))
             await show_instructions(client, examples / "mcp")
 
 
 def _load(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def _briefs(folder: Path) -> list[dict[str, Any]]:
+    """Read three briefs: with tags, in English, with a document."""
+    chosen = ("01-headphones", "04-english", "05-product-manual")
+    return [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in chosen]

@@ -1,6 +1,6 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ class Driven:
     """None: the output is not wanted."""
     interrupts: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
+    as_json: Callable[[str, Any], Any] = lambda _name, value: value
+    """Gives a value of the state as JSON where that is known: long lists."""
 
     @property
     def _is_empty(self) -> bool:
@@ -40,7 +42,11 @@ class Driven:
 
     def values(self) -> str | None:
         """Return the whole state as JSON; None where no step came to its end. For the end of the pass: it costs."""
-        return None if self._is_empty else encode(self.state)
+        if self._is_empty:
+            return None
+        if not isinstance(self.state, dict) or self.is_one_value:
+            return encode(self.state)
+        return self._encode(self.state)
 
     def output(self) -> str | None:
         """Return what the graph declares as its output, as JSON."""
@@ -48,7 +54,10 @@ class Driven:
             return None
         if not isinstance(self.state, dict) or self.is_one_value:
             return self.values()
-        return encode({name: self.state[name] for name in self.output_names if name in self.state})
+        return self._encode({name: self.state[name] for name in self.output_names if name in self.state})
+
+    def _encode(self, state: dict[str, Any]) -> str:
+        return encode({name: self.as_json(name, value) for name, value in state.items()})
 
 
 async def drive(

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from psycopg.rows import DictRow
 
 from checkpoints.saver import PooledSaver
 from core.errors import Conflict, InvalidInput, NotFound
@@ -72,8 +74,7 @@ class RunEngine:
         """
         if request.workflow not in self._workflows:
             raise NotFound(f"There is no workflow called {request.workflow}.")
-        # Once it is committed it has to begin, also when nobody waits for it any more.
-        accepted = await asyncio.shield(asyncio.create_task(self._accept(request), name="accept a run"))
+        accepted = await self._accept(request)
         match accepted.outcome:
             case "no_caller":
                 raise no_caller()
@@ -91,16 +92,14 @@ class RunEngine:
     async def _accept(self, request: RunRequest) -> Accepted:
         run_id = self._ids.uuid()
         executor = self.executor
+        # Once it is committed it has to begin, also when nobody waits for it any more.
         if executor is not None and executor.has_room:
             parameters = repository.start_parameters(run_id, request, executor.worker_id)
-            accepted = Accepted(**await self._lanes.submit(request.thread_id, repository.START, parameters))
-            if accepted.outcome == "claimed":
-                executor.take(_claim(run_id, request, accepted))
+            answer = self._lanes.submit(request.thread_id, repository.START, parameters)
+            answer.add_done_callback(partial(_take, executor, run_id, request))
+            accepted = Accepted(**await asyncio.shield(answer))
         else:
-            async with self._pool.connection() as connection, connection.transaction():
-                accepted = await repository.start(connection, run_id, request, None)
-                if accepted.outcome == "pending":
-                    await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
+            accepted = await asyncio.shield(asyncio.create_task(self._queue(run_id, request), name="accept a run"))
         log.info(
             "run_accepted",
             run_id=str(accepted.run_id),
@@ -108,6 +107,14 @@ class RunEngine:
             workflow=request.workflow,
             outcome=accepted.outcome,
         )
+        return accepted
+
+    async def _queue(self, run_id: UUID, request: RunRequest) -> Accepted:
+        """Leave a run to whoever has room for it."""
+        async with self._pool.connection() as connection, connection.transaction():
+            accepted = await repository.start(connection, run_id, request, None)
+            if accepted.outcome == "pending":
+                await self._jobs.enqueue(connection, RUN_JOB, run_id=str(run_id))
         return accepted
 
     async def resume(self, request: RunRequest, answer: Any, interrupt_id: str | None = None) -> UUID:
@@ -246,6 +253,14 @@ class RunEngine:
                 if status is None or status.finished:
                     return
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
+
+
+def _take(executor: Executor, run_id: UUID, request: RunRequest, answer: "asyncio.Future[DictRow]") -> None:
+    """Begin to execute what was claimed, in the same turn of the loop in which that is known."""
+    if not answer.cancelled() and answer.exception() is None:
+        accepted = Accepted(**answer.result())
+        if accepted.outcome == "claimed":
+            executor.take(_claim(run_id, request, accepted))
 
 
 def _claim(run_id: UUID, request: RunRequest, accepted: Accepted) -> Claim:

@@ -163,7 +163,7 @@ class Execution:
         if self._draining:
             return None
         self._control = RunControl()
-        driven = Driven()
+        driven = Driven(as_json=saver.as_json)
         try:
             await self._drive(writer, saver, collector, driven, self._control)
             return Outcome.success(driven)

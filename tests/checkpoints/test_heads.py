@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from langgraph.checkpoint.base import empty_checkpoint
 
 from checkpoints.heads import Head, HeadCache, LongList
-from checkpoints.lists import Stored, fingerprints
+from checkpoints.lists import Prints, Stored, fingerprints
 from checkpoints.rows import Typed
 
 
@@ -38,7 +38,7 @@ def test_the_least_recently_used_are_dropped() -> None:
 
 def test_a_change_in_place_spoils_a_list() -> None:
     items: list[Any] = [{"text": "a"}]
-    long = LongList(items, fingerprints(items) or [], Stored(2), 10)
+    long = LongList(items, fingerprints(items) or Prints([], []), Stored(2), 10)
     assert long.is_unchanged()
     items[0]["text"] = "b"
     assert not long.is_unchanged()
@@ -46,7 +46,7 @@ def test_a_change_in_place_spoils_a_list() -> None:
 
 def test_what_did_not_change_is_taken_over() -> None:
     items = [1]
-    long = LongList(items, fingerprints(items) or [], Stored(2), 10)
+    long = LongList(items, fingerprints(items) or Prints([], []), Stored(2), 10)
     before = head(3, messages=long)
     after = Head(empty_checkpoint(), {}, None, {"y": Typed("bytes", b"")})
     joined = after.after(before, {"x", "y", "messages"})

@@ -28,6 +28,9 @@ from tests.kit.catalogue import Table
 OWNERLESS = {
     "public.alembic_version": "which schema there is",
     "audio.verification_codes": "there before their user is; closed to the application",
+    "counseling.whitelist_emails": "who may log in, there before their user is; closed to the application",
+    "counseling.email_codes": "there before their user is; closed to the application",
+    "counseling.visitor_templates": "the personas that are shipped; the application may only read them",
     "platform.workers": "processes; closed to the application",
     "platform.retention": "how far sweeps have come; closed to the application",
     "interpret.tools": "a copy of the servers' catalogue; the application may only read it",
@@ -42,7 +45,10 @@ OWNERLESS = {
     "jobs.procrastinate_workers": "processes",
     "jobs.colloquy_migrations": "procrastinate's version",
 }
-CLOSED = {"auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"}
+CLOSED = {
+    *("auth.api_keys", "audio.verification_codes", "platform.workers", "platform.retention"),
+    *("counseling.whitelist_emails", "counseling.email_codes"),
+}
 
 
 @pytest.fixture

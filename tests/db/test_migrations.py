@@ -17,7 +17,8 @@ from tests.kit import database
 
 TABLES = """
 SELECT table_schema || '.' || table_name FROM information_schema.tables
-WHERE table_schema IN ('auth', 'audio', 'chat', 'interpret', 'platform', 'public', 'checkpoints', 'jobs') ORDER BY 1
+WHERE table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+ORDER BY 1
 """
 
 

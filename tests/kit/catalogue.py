@@ -109,6 +109,8 @@ def _value(connection: Connection[Any], column: Column, user: UUID, rows: Mappin
         return (
             connection.execute(SQL("SELECT (enum_range(NULL::{}))[1]").format(Identifier(column.type))).fetchone() or []
         )[0]
+    if column.name == "template_key":
+        return "1"
     made: dict[str, Any] = {
         "uuid": uuid4(),
         "int2": 1,

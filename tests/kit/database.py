@@ -11,12 +11,12 @@ from psycopg.sql import SQL, Identifier
 from db.embedded.server import EmbeddedPostgres
 
 DATABASE = "colloquy_test"
-# What says which schema there is stays.
+# What says which schema there is stays, and what a migration fills.
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_type = 'BASE TABLE'
-  AND table_schema IN ('auth', 'audio', 'chat', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
-  AND table_name NOT LIKE '%migrations' AND table_name <> 'alembic_version'
+  AND table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+  AND table_name NOT LIKE '%migrations' AND table_name NOT IN ('alembic_version', 'visitor_templates')
 """
 
 
@@ -26,9 +26,9 @@ def at(url: str, database: str) -> str:
 
 
 @contextmanager
-def running_server(root: Path) -> Iterator[str]:
-    """Start a server that need not survive a crash of the machine, and give its URL."""
-    server = EmbeddedPostgres(root, durable=False)
+def running_server(root: Path, *, durable: bool = False) -> Iterator[str]:
+    """Start a server, by default one that need not survive a crash of the machine, and give its URL."""
+    server = EmbeddedPostgres(root, durable=durable)
     try:
         yield server.acquire()
     finally:

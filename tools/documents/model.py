@@ -25,6 +25,16 @@ class Parsed:
     text: str
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A document that is ready to be kept: its length in characters, its pieces, and what each is found by."""
+
+    kind: Kind
+    characters: int
+    chunks: list[str]
+    indexes: list[str]
+
+
 class DocumentRefused(Exception):
     """A document cannot be read; `reason` says why, in one word."""
 

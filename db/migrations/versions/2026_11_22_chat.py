@@ -140,7 +140,7 @@ DECLARE
   newest chat.messages;
 BEGIN
   PERFORM set_config('app.user_id', coalesce(holder::text, ''), true);
-  SELECT * INTO held FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR UPDATE;
+  SELECT * INTO held FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR NO KEY UPDATE;
   IF NOT FOUND OR held.closed_at IS NOT NULL OR held.expires_at <= at THEN
     outcome := 'expired';
     RETURN NEXT;
@@ -151,7 +151,9 @@ BEGIN
   INTO waits, is_running FROM platform.threads AS t WHERE t.id = held.thread_id;
   SELECT * INTO newest FROM chat.messages AS m
   WHERE m.session_id = asked AND m.owner_id = holder ORDER BY m.number DESC LIMIT 1;
-  IF held.leased_until > now() OR is_running THEN
+  -- Whose answer is there has nothing to keep others out for.
+  IF is_running OR (held.leased_until > now()
+                    AND (newest.turn_id, newest.role) IS DISTINCT FROM (held.leased_by, 'assistant')) THEN
     outcome := 'busy';
   ELSIF waits OR newest.role = 'user' THEN
     outcome := 'other';
@@ -161,7 +163,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT jsonb_agg(jsonb_build_object('role', m.role, 'content',
-           coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content)) ORDER BY m.number)
+           left(coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content), 2000)) ORDER BY m.number)
   INTO past FROM chat.messages AS m WHERE m.session_id = asked AND m.owner_id = holder AND m.turn_id IN (
     SELECT a.turn_id FROM chat.messages AS a WHERE a.session_id = asked AND a.owner_id = holder
       AND a.role = 'assistant' ORDER BY a.number DESC LIMIT past_turns);
@@ -191,7 +193,7 @@ BEGIN
   SELECT holder, u.role, u.model, u.input_tokens, u.output_tokens, u.latency_ms, u.failed
   FROM json_to_recordset(used) AS u(role TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,
                                     latency_ms INTEGER, failed BOOLEAN);
-  PERFORM FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR UPDATE;
+  PERFORM FROM chat.sessions AS s WHERE s.id = asked AND s.owner_id = holder FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;

@@ -1,6 +1,5 @@
 """SQL of documents and of finding passages in them, within a transaction that acts for their owner (G39)."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,8 +7,8 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from server.chat.repository.sessions import Connection, Session
-from tools.documents.model import Parsed
-from tools.documents.terms import index_of, query_of
+from tools.documents.model import Prepared
+from tools.documents.terms import query_of
 
 
 async def count(connection: Connection, session_id: UUID) -> int:
@@ -25,17 +24,15 @@ async def insert(
     document_id: UUID,
     *,
     filename: str,
-    parsed: Parsed,
+    document: Prepared,
     size_bytes: int,
-    pieces: Sequence[str],
-    indexes: Sequence[str],
     at: datetime,
 ) -> None:
-    """Write a document and its chunks, each with what it is found by (`indexes_of`)."""
+    """Write a document and its chunks, each with what it is found by."""
     await connection.execute(
         "INSERT INTO chat.documents (id, owner_id, session_id, filename, kind, size_bytes, characters, created_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (document_id, session.owner_id, session.id, filename, parsed.kind, size_bytes, len(parsed.text), at),
+        (document_id, session.owner_id, session.id, filename, document.kind, size_bytes, document.characters, at),
     )
     await connection.execute(
         """
@@ -43,13 +40,8 @@ async def insert(
         SELECT %s, %s, %s, piece.position, piece.text, piece.tokens::tsvector
         FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS piece(text, tokens, position)
         """,
-        (document_id, session.owner_id, session.id, list(pieces), list(indexes)),
+        (document_id, session.owner_id, session.id, document.chunks, document.indexes),
     )
-
-
-def indexes_of(filename: str, pieces: Sequence[str]) -> list[str]:
-    """Return what pieces are found by: their own terms, and the file's name. It takes time: not for the event loop."""
-    return [index_of(f"{piece}\n{filename}") for piece in pieces]
 
 
 async def outline(connection: Connection, session_id: UUID, beginning: int) -> list[DictRow]:
@@ -66,22 +58,25 @@ async def outline(connection: Connection, session_id: UUID, beginning: int) -> l
 
 
 # How rare each term is among the session's chunks (as in BM25) decides; how often and how close together they stand,
-# between equals. `ts_rank_cd` is below 1 with this normalisation.
+# between equals. `ts_rank_cd` is below 1 with this normalisation, and computed for few.
 _SEARCH: Final = """
-WITH chunks AS MATERIALIZED (
-  SELECT document_id, position, text, tokens FROM chat.document_chunks
-  WHERE session_id = %(session)s AND tokens @@ %(any)s::tsquery),
+WITH hits AS MATERIALIZED (
+  SELECT document_id, position, ARRAY(
+    SELECT n FROM unnest(%(terms)s::text[]::tsquery[]) WITH ORDINALITY AS t(term, n) WHERE c.tokens @@ term) AS terms
+  FROM chat.document_chunks AS c WHERE session_id = %(session)s AND tokens @@ %(any)s::tsquery),
 total AS (SELECT count(*) AS n FROM chat.document_chunks WHERE session_id = %(session)s),
 weights AS MATERIALIZED (
-  SELECT term::tsquery AS term, ln(1 + ((SELECT n FROM total) - found.n + 0.5) / (found.n + 0.5)) AS weight
-  FROM unnest(%(terms)s::text[]) AS term
-  CROSS JOIN LATERAL (SELECT count(*) AS n FROM chunks WHERE tokens @@ term::tsquery) AS found),
-scored AS (
-  SELECT c.*, (SELECT sum(weight) FROM weights WHERE c.tokens @@ term) AS rarity FROM chunks AS c)
-SELECT s.document_id, d.filename, s.position, s.text,
-       (s.rarity + 0.5 * ts_rank_cd(s.tokens, %(any)s::tsquery, 32))::float8 AS score
-FROM scored AS s JOIN chat.documents AS d ON d.id = s.document_id
-ORDER BY score DESC, d.created_at, s.position LIMIT %(limit)s
+  SELECT n, ln(1 + ((SELECT n FROM total) - count(*) + 0.5) / (count(*) + 0.5)) AS weight
+  FROM hits CROSS JOIN LATERAL unnest(terms) AS n GROUP BY n),
+best AS MATERIALIZED (
+  SELECT document_id, position, (SELECT sum(weight) FROM weights WHERE n = ANY(terms)) AS rarity
+  FROM hits ORDER BY rarity DESC, document_id, position LIMIT %(limit)s + 50)
+SELECT b.document_id, d.filename, b.position, c.text,
+       (b.rarity + 0.5 * ts_rank_cd(c.tokens, %(any)s::tsquery, 32))::float8 AS score
+FROM best AS b JOIN chat.documents AS d ON d.id = b.document_id
+JOIN chat.document_chunks AS c
+  ON c.document_id = b.document_id AND c.owner_id = d.owner_id AND c.position = b.position
+ORDER BY score DESC, d.created_at, b.position LIMIT %(limit)s
 """
 
 

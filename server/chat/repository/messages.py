@@ -47,8 +47,12 @@ class StoredTurn:
         return not self.is_answered and (self.mode, self.content) == ("deep", message) and bool(decision_of(message))
 
     def asks(self, message: str, mode: str, tags: Sequence[str]) -> bool:
-        """Tell whether it is the same question."""
-        return (self.content, self.mode) == (message, mode) and self.tags == list(tags)
+        """Tell whether it is the same question; a decision about a draft is one in either mode (G34)."""
+        if self.content != message:
+            return False
+        if self.mode == "deep" and decision_of(message):
+            return True
+        return self.mode == mode and self.tags == list(tags)
 
 
 async def latest(connection: Connection, session: Session) -> StoredTurn | None:
@@ -189,10 +193,13 @@ def is_draft(answer: dict[str, Any] | None) -> bool:
 
 
 async def recent(connection: Connection, session: Session, turns: int) -> list[dict[str, str]]:
-    """Return the last answered turns as role and content, oldest first; of a deep answer its text alone (G36)."""
+    """Return the last answered turns as role and content, oldest first; of a deep answer its text alone (G36).
+
+    Of what is longer, the first 2,000 characters: all of it is sent with each run.
+    """
     cursor = await connection.execute(
         """
-        SELECT m.role, coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content) AS content
+        SELECT m.role, left(coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content), 2000) AS content
         FROM chat.messages AS m WHERE m.session_id = %(session)s AND m.owner_id = %(owner)s AND m.turn_id IN (
           SELECT turn_id FROM chat.messages WHERE session_id = %(session)s AND owner_id = %(owner)s
             AND role = 'assistant' ORDER BY number DESC LIMIT %(turns)s)

@@ -44,7 +44,9 @@ class ThreadStanding:
 
 _COLUMNS: Final = (
     "id, owner_id, thread_id, memory, ttl_seconds, expires_at, closed_at IS NOT NULL AS is_closed,"
-    " coalesce(leased_until > now(), false) AS is_leased"
+    # Whose answer is there has nothing to keep others out for, also where its process died before it said so.
+    " coalesce(leased_until > now() AND NOT EXISTS (SELECT FROM chat.messages AS m WHERE m.session_id = sessions.id"
+    " AND m.owner_id = sessions.owner_id AND m.turn_id = leased_by AND m.role = 'assistant'), false) AS is_leased"
 )
 _READ: Final = f"SELECT {_COLUMNS} FROM chat.sessions WHERE id = %s AND owner_id = %s".encode()  # noqa: S608 - ours
 
@@ -62,7 +64,8 @@ async def insert(
 
 async def find(connection: Connection, session_id: UUID, owner_id: UUID, *, lock: bool = False) -> Session | None:
     """Read a session of this owner, locked against others if asked."""
-    cursor = await connection.execute(_READ + b" FOR UPDATE" if lock else _READ, (session_id, owner_id))
+    # Not FOR UPDATE: what is being added to the session (a long document) need not be waited for.
+    cursor = await connection.execute(_READ + b" FOR NO KEY UPDATE" if lock else _READ, (session_id, owner_id))
     row = await cursor.fetchone()
     return Session(**row) if row else None
 

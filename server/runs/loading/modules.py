@@ -44,7 +44,9 @@ def _of_module(project: Project, entry: Entry, where: str) -> ModuleType:
         file = _module_file(folder, entry.source)
         if file is not None:
             names.check_name(top, folder, f"{where} `{entry.location}` means")
-            _check_imports(project, file, where)
+            # Past that check, a package of ours is our own.
+            if top not in names.OURS:
+                _check_imports(project, file, where)
             break
     return _executed(lambda: importlib.import_module(entry.source), entry, where)
 

@@ -14,7 +14,9 @@ from typing import Final
 
 from server.runs.loading.errors import WorkflowError
 
-OURS: Final = frozenset({"checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "tools"})
+OURS: Final = frozenset(
+    {"checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "skills", "tools"}
+)
 """The top-level packages of the distribution."""
 
 

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from core.errors import ColloquyError
+from core.errors import ColloquyError, Forbidden
+from server.auth.principal import Principal
 from server.errors import family_router
 from server.families import PLATFORM, Unprocessable
 from server.runs.assistants import Assistants
@@ -24,7 +25,7 @@ from server.security import CurrentPrincipal
 PROTOCOL: Final = replace(PLATFORM, name="langgraph", malformed=Unprocessable)
 _Model = TypeVar("_Model", bound=BaseModel)
 _UUID: Final = TypeAdapter(UUID)
-_REFUSALS: Final = (401, 404, 409, 413, 422, 500, 501)
+_REFUSALS: Final = (401, 403, 404, 409, 413, 422, 500, 501)
 
 
 class NotOffered(ColloquyError):
@@ -60,7 +61,24 @@ def pagination(total: int, next_offset: int | None) -> dict[str, str]:
 
 
 async def caller(principal: CurrentPrincipal) -> UUID:
-    """Return whose threads the request is about."""
+    """Return whose threads the request is about.
+
+    Raises:
+        Forbidden: the caller's threads are not for him to look into.
+    """
+    return owner_of(principal)
+
+
+def owner_of(principal: Principal) -> UUID:
+    """Return whose threads a caller may work on.
+
+    A student's threads hold what his visitor hides from him: who logs in by e-mail uses his family's endpoints (G59).
+
+    Raises:
+        Forbidden: it is such a login, and no administrator's.
+    """
+    if principal.realm == "email" and not principal.is_admin:
+        raise Forbidden("This login cannot use the LangGraph protocol.")
     return principal.user_id
 
 

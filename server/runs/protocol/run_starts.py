@@ -14,7 +14,7 @@ from server.idempotency import idempotency_of
 from server.runs.assistants import Assistants
 from server.runs.model import Idempotency
 from server.runs.protocol.bodies import RunShown
-from server.runs.protocol.routing import ThreadId, answer, parsed, protocol_router, thread_id_of
+from server.runs.protocol.routing import ThreadId, answer, owner_of, parsed, protocol_router, thread_id_of
 from server.runs.protocol.run_schemas import RunBody
 from server.runs.protocol.streaming import JSON, SSE, Lasting, Result, frame
 from server.runs.runs import Runs, Started
@@ -117,7 +117,7 @@ async def _starter_for(request: Request, principal: Principal, caller_key: bytes
     runtime = runtime_of(request)
     return Starter(
         request=request,
-        owner_id=principal.user_id,
+        owner_id=owner_of(principal),
         assistants=request.app.state.assistants,
         runs=Runs(runtime),
         idempotency=await idempotency_of(request),

@@ -14,6 +14,7 @@ from server.runs.protocol.routing import (
     CurrentThreads,
     ThreadId,
     answer,
+    owner_of,
     pagination,
     parsed,
     protocol_router,
@@ -32,7 +33,7 @@ async def _creation(request: Request) -> dict[str, Any]:
     (principal, caller_key), runtime = await acting_principal(request), runtime_of(request)
     body = await request.body()
     return {
-        "owner": principal.user_id,
+        "owner": owner_of(principal),
         "threads": threads_of(runtime, caller_key),
         "states": ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde),
         "body": parsed(ThreadCreate, body) if body else None,

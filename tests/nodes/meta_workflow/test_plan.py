@@ -36,6 +36,12 @@ def test_when_documents_are_looked_into(has: bool, asks: bool, documents: Any, q
     assert ("retrieval" in plan["focus"]) == bool(queries)
 
 
+def test_a_step_that_looks_things_up_needs_documents_too() -> None:
+    steps = [{"step": "retrieval", "focus": "价格"}]
+    assert planned(has=True, steps=steps)["focus"] == {"retrieval": "价格", "content_generation": ""}
+    assert "retrieval" not in planned(has=False, steps=steps)["focus"]
+
+
 @given(
     st.lists(
         st.fixed_dictionaries(

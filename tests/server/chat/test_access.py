@@ -81,6 +81,21 @@ class TestOff:
         assert response.status_code in (200, 404, 409)
 
 
+async def test_the_documentation(anonymous: httpx.AsyncClient) -> None:
+    paths = (await anonymous.get("/openapi.json")).json()["paths"]
+    chat = paths[CHAT]["post"]
+    assert {"200", "400", "409", "429", "440", "500", "504"} <= set(chat["responses"])
+    assert set(chat["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert {parameter["name"] for parameter in chat["parameters"]} == {"stream", "last-event-id"}
+    form = paths[UPLOAD]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"file", "session_id", "user_id"}
+    for path, methods in paths.items():
+        if path.startswith(("/api/v1/frontend", "/api/v1/chat", "/api/v1/analyze-deep", "/api/v1/documents")):
+            for described in methods.values():
+                assert described["summary"], path
+                assert "440" in described["responses"], path
+
+
 async def test_there_is_no_list_without_a_login(person: Person) -> None:
     assert refusal(await person.client.get(SESSIONS, params={"user_id": person.user_id})) == (404, "NOT_FOUND")
 

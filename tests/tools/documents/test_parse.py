@@ -10,7 +10,7 @@ import pytest
 from tests.kit import documents
 from tools.documents.detect import safe_name
 from tools.documents.extract import extract
-from tools.documents.model import MOST_PAGES, DocumentRefused
+from tools.documents.model import MOST_PAGES, DocumentRefused, Prepared
 from tools.documents.parse import Parser
 
 EXE = b"MZ\x90\x00\x03\x00\x00\x00" + bytes(200)
@@ -122,6 +122,10 @@ class TestHostile:
         with pytest.raises(DocumentRefused, match="too_slow"):
             await Parser(seconds=0.01).parse("a.txt", b"x")
 
+    async def test_what_comes_back(self) -> None:
+        prepared = await Parser().parse("茶.txt", "绿茶".encode())
+        assert prepared == Prepared("txt", 2, ["绿茶"], ["'绿茶':1 '茶':2 'txt':3"])
+
     async def test_others_go_on_meanwhile(self) -> None:
         """The loop turns while documents are read."""
         parser = Parser()
@@ -136,5 +140,5 @@ class TestHostile:
         counting = asyncio.create_task(count())
         parsed = await asyncio.gather(*(parser.parse("a.docx", documents.docx(f"第{n}份")) for n in range(6)))
         counting.cancel()
-        assert [document.text for document in parsed] == [f"第{n}份" for n in range(6)]
+        assert [document.chunks for document in parsed] == [[f"第{n}份"] for n in range(6)]
         assert turns > 20

@@ -1,0 +1,68 @@
+"""Deep chat on the real server: what a crash costs a conversation (X010, D043, T16)."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.kit.deep_chat import TEXT
+from tests.kit.directories import crossable
+from tests.kit.model_faults import SlowTokens
+from tests.kit.model_server import ModelServer
+from tests.kit.processes import Program, environment, served
+from tests.server.chat.conftest import CHAT, INIT, ROLES, SESSIONS
+from tests.server.chat.test_real_graph import WISH, script
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def models() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        script(server)
+        yield server
+
+
+def until(found: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if value := found():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("it does not come")
+
+
+def history(server: Program, who: dict[str, str]) -> dict[str, Any]:
+    url = f"{server.address}{SESSIONS}/{who['session_id']}/messages"
+    body: dict[str, Any] = httpx.get(url, params={"user_id": who["user_id"]}, timeout=20).json()
+    return body
+
+
+@pytest.mark.timeout(240)
+def test_a_crash_in_the_middle_of_an_answer(models: ModelServer, tmp_path: Path) -> None:
+    models.script("content_generation", SlowTokens(TEXT, 0.05))
+    with crossable() as path:
+        environ = environment(path / "data", **models.environment(provider="openai", roles=ROLES))
+        with served(environ, tmp_path / "first.log") as first:
+            who = {name: httpx.get(first.address + INIT).json()[name] for name in ("user_id",)}
+            made = httpx.post(f"{first.address}/api/v1/chat/new", json=who).json()
+            who["session_id"] = made["session_id"]
+            body = who | {"message": WISH, "mode": "deep"}
+            with httpx.stream("POST", first.address + CHAT, json=body, params={"stream": "1"}, timeout=60) as response:
+                next(line for line in response.iter_lines() if line == "event: delta")
+                first.kill()
+        models.script("content_generation", TEXT)
+        with served(environ, tmp_path / "second.log") as second:
+            done = until(lambda: (h := history(second, who))["pagination"]["total"] == 2 and h)
+            assert TEXT in done["messages"][1]["content"]
+            # The step in flight was asked again, and no other.
+            assert (models.calls("planning"), models.calls("content_generation")) == (1, 2)
+            url = f"{second.address}{SESSIONS}/{who['session_id']}/stream"
+            stream = httpx.get(url, params={"user_id": who["user_id"]}, timeout=60).text
+            assert "event: reset" in stream
+            assert stream.rstrip().rpartition("event: ")[2].startswith("result")
+            answer = httpx.post(second.address + CHAT, json=body | {"mode": "chat", "message": "谢谢"}, timeout=60)
+            assert answer.status_code == 200
