@@ -43,6 +43,7 @@ _OPTIONS: Final = {
     "codec_whitelist": _DECODERS,
     "protocol_whitelist": "file",
 }
+_MAGIC: Final = (b"RIFF", b"fLaC", b"ID3", b"OggS", b"\x1a\x45\xdf\xa3")
 # Frames are a few thousand samples; a wav may be read in larger ones, but never by the minute.
 _MOST_FRAME_SAMPLES: Final = 2_000_000
 
@@ -76,14 +77,22 @@ def opened(path: Path) -> Iterator[Recording]:
         # Without the prefix a name with a colon would be read as a protocol.
         container = av.open(f"file:{path}", "r", container_options=_OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError):
-        raise AudioRefused("unsupported") from None
+        raise AudioRefused("broken" if _begins_like_one(path) else "unsupported") from None
     with container:
         if not container.streams.audio:
             raise AudioRefused("no_audio")
         stream = container.streams.audio[0]
-        if stream.codec_context.name not in _DECODERS.split(","):
+        # There is none for a codec that FFmpeg does not know, whatever PyAV's types say.
+        if getattr(stream.codec_context, "name", None) not in _DECODERS.split(","):
             raise AudioRefused("unsupported")
         yield Recording(container, stream, _CONTAINERS[container.format.name])
+
+
+def _begins_like_one(path: Path) -> bool:
+    """Return whether a file begins as a recording does, so that the refusal can say which of two it is."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
 
 
 def frames(recording: Recording, most_seconds: float = MOST_SECONDS) -> Iterator[AudioFrame]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import subprocess
 import sys
 import wave
@@ -95,7 +96,8 @@ def rare_codec(path: Path) -> Path:
         (noise, {"unsupported", "broken"}),
         (recordings.video, {"no_audio"}),
         (rare_codec, {"unsupported"}),
-        (lambda path: truncated(path, "m4a", 0.6), {"unsupported"}),
+        (lambda path: truncated(path, "m4a", 0.6), {"broken"}),
+        (lambda path: truncated(path, "ogg", 0.01), {"broken"}),
     ],
 )
 async def test_what_is_refused(tmp_path: Path, make: Callable[[Path], Path], reasons: set[str]) -> None:
@@ -250,3 +252,19 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     request = f'{{"task":"peaks","path":"{path}","buckets":1000}}'
     done = subprocess.run([sys.executable, "-c", program, request], capture_output=True, check=True, timeout=60)
     assert int(done.stderr) < 80 * 1024
+
+
+@pytest.mark.parametrize("kind", ["flac", "mp3", "m4a", "webm"])
+def test_damaged_recordings_are_read_or_refused_and_nothing_else(tmp_path: Path, kind: str) -> None:
+    whole, chance = recording(tmp_path / "a", kind).read_bytes(), random.Random(8)
+    outcomes: set[str] = set()
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice([1, 10, 100])):
+            damaged[chance.randrange(chance.choice([500, len(whole)]))] = chance.randrange(256)
+        (tmp_path / "b").write_bytes(damaged)
+        try:
+            outcomes.add(f"{len(peaks.peaks(tmp_path / 'b', 10).highest)} buckets")
+        except AudioRefused as refusal:
+            outcomes.add(refusal.reason)
+    assert len(outcomes) > 1
