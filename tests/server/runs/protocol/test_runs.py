@@ -121,13 +121,13 @@ class TestStart:
 
     async def test_create_gives_the_run(self, me: Person) -> None:
         thread = await thread_of(me)
-        created = await me.sdk.runs.create(thread, "steps", input={"seconds": 0}, metadata={"who": "me"})
+        created = await me.sdk.runs.create(thread, "steps", input={"seconds": 0.5}, metadata={"who": "me"})
         assert set(created) == RUN_KEYS
         assert created["status"] in ("pending", "running")
         assert created["metadata"] == {"who": "me"}
-        assert created["kwargs"]["input"] == {"seconds": 0}
+        assert created["kwargs"]["input"] == {"seconds": 0.5}
         assert created["multitask_strategy"] == "enqueue"
-        assert await me.sdk.runs.join(thread, created["run_id"]) == STEPS | {"seconds": 0}
+        assert await me.sdk.runs.join(thread, created["run_id"]) == STEPS | {"seconds": 0.5}
         found = await me.sdk.runs.get(thread, created["run_id"])
         assert found == created | {"status": "success", "updated_at": found["updated_at"]}
 
