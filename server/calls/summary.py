@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import structlog
@@ -12,7 +12,7 @@ from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotF
 from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
 from server.calls.schemas import ErrorNote, SummaryState
-from server.calls.service import no_such_call, nothing_said
+from server.calls.service import no_such_call, nothing_said, read
 from server.families import CALLS
 from server.runs.model import Idempotency, RunRequest, RunResult, RunStatus
 from server.runtime import Runtime
@@ -75,15 +75,17 @@ async def begin(runtime: Runtime, user_id: UUID, call_id: UUID, idempotency: Ide
     """
     subject = await _subject(runtime, user_id, call_id)
     newest = await runtime.engine.newest(user_id, subject.thread_id)
-    if newest is not None and newest.status in (RunStatus.scheduled, RunStatus.pending):
-        # It has read nothing yet.
+    if newest is not None and _covers(*newest, subject.digest):
         return
-    unfinished = await _unfinished(runtime, subject)
-    if unfinished and newest is not None and newest.status == RunStatus.running:
-        # It has read this very transcript.
-        return
-    request = _request(subject, idempotency, goes_on=unfinished)
+    request = _request(subject, idempotency, goes_on=await _unfinished(runtime, subject))
     await _start(runtime, replace(request, strategy="enqueue"))
+
+
+def _covers(run: RunResult, metadata: dict[str, Any], digest: str) -> bool:
+    """Tell whether a run will summarise what is said by now: it has read nothing yet, or began with this transcript."""
+    if run.status == RunStatus.running:
+        return metadata.get("digest") == digest
+    return run.status in (RunStatus.scheduled, RunStatus.pending)
 
 
 async def state(runtime: Runtime, user_id: UUID, call_id: UUID) -> SummaryState:
@@ -92,14 +94,13 @@ async def state(runtime: Runtime, user_id: UUID, call_id: UUID) -> SummaryState:
     Raises:
         NotFound: the call does not exist, or is another user's.
     """
-    async with runtime.database.transaction(user_id) as session:
-        call = await repository.find_call(session, user_id, call_id)
-    if call is None:
-        raise no_such_call()
-    run = await runtime.engine.newest(user_id, call.summary_thread_id) if call.summary_thread_id else None
-    if run is None:
+    call = await read(runtime.database, user_id, call_id)
+    newest = await runtime.engine.newest(user_id, call.summary_thread_id) if call.summary_thread_id else None
+    if newest is None:
         return SummaryState(state="none" if call.summary is None else "done", summary=call.summary)
-    error = None
+    run, error = newest[0], None
+    # After the run: what one that is done has stored is then seen.
+    call = await read(runtime.database, user_id, call_id)
     if run.status == RunStatus.error:
         failure = _failure(run)
         error = ErrorNote(code=failure.code, message=failure.message)
@@ -126,7 +127,7 @@ def _request(subject: _Subject, idempotency: Idempotency | None, *, goes_on: boo
         owner_id=subject.user_id,
         workflow=WORKFLOW,
         input=None if goes_on else record,
-        metadata=record,
+        metadata=record | {"digest": subject.digest},
         idempotency=idempotency,
     )
 

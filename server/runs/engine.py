@@ -156,8 +156,8 @@ class RunEngine:
             raise NotFound("There is no such run.")
         return found
 
-    async def newest(self, owner_id: UUID, thread_id: UUID) -> RunResult | None:
-        """Return how a thread's newest run stands; None when there is none of this owner."""
+    async def newest(self, owner_id: UUID, thread_id: UUID) -> tuple[RunResult, dict[str, Any]] | None:
+        """Return how a thread's newest run stands, and its metadata; None when there is none of this owner."""
         async with acting_for(self._pool, owner_id) as connection:
             return await repository.newest(connection, thread_id, owner_id)
 

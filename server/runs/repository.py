@@ -90,14 +90,16 @@ async def result(connection: Connection, run_id: UUID, owner_id: UUID) -> RunRes
     )
 
 
-async def newest(connection: Connection, thread_id: UUID, owner_id: UUID) -> RunResult | None:
-    """Read how the newest run of a thread stands; None when the owner has no such run."""
+async def newest(connection: Connection, thread_id: UUID, owner_id: UUID) -> tuple[RunResult, dict[str, Any]] | None:
+    """Read how the newest run of a thread stands, and its metadata; None when the owner has no such run."""
     cursor = await connection.execute(
-        "SELECT id FROM platform.runs WHERE thread_id = %s AND owner_id = %s ORDER BY created_at DESC LIMIT 1",
+        "SELECT id, request -> 'metadata' AS metadata FROM platform.runs WHERE thread_id = %s AND owner_id = %s"
+        " ORDER BY created_at DESC LIMIT 1",
         (thread_id, owner_id),
     )
     row = await cursor.fetchone()
-    return None if row is None else await result(connection, row["id"], owner_id)
+    found = None if row is None else await result(connection, row["id"], owner_id)
+    return None if row is None or found is None else (found, row["metadata"] or {})
 
 
 async def status(connection: Connection, run_id: UUID) -> RunStatus | None:
