@@ -17,6 +17,8 @@ from tools.transcripts.model import Segment
 TOLERANCE_SECONDS: Final = 4.0
 # Shorter runs are chance: 的, 是, 好.
 _SHORTEST_RUN: Final = 3
+# A word at the very edge of the overlap may have been heard by one part only.
+_EDGE_SECONDS: Final = 0.01
 # Nobody says more in the overlap and the tolerance around it; a model that repeats itself does.
 _MOST_WORDS: Final = 600
 
@@ -45,25 +47,13 @@ def join(heard: list[Heard]) -> list[Segment]:
     """
     if not heard:
         return []
-    joined = _words(heard[0])
+    joined = words(heard[0].segments, heard[0].part)
     for number, following in enumerate(heard[1:], 1):
-        spoken = _words(following)
+        spoken = words(following.segments, following.part)
         found = seam(joined, spoken, Part(following.part.start, heard[number - 1].part.end))
         named = renamed(joined, spoken, found.pairs)
         joined = [*joined[: found.left], *named[found.right :]]
     return as_segments(joined)
-
-
-def _words(heard: Heard) -> list[Word]:
-    """Return a part's words. Nobody hears beyond the part's ends, and a time that says so would be lost at the seam."""
-    length = heard.part.end - heard.part.start
-    return words(
-        (
-            Segment(**{**one, "start": min(max(one["start"], 0), length), "end": min(max(one["end"], 0), length)})
-            for one in heard.segments
-        ),
-        heard.part.start,
-    )
 
 
 def seam(first: list[Word], second: list[Word], overlap: Part) -> Seam:
@@ -77,12 +67,19 @@ def seam(first: list[Word], second: list[Word], overlap: Part) -> Seam:
     if run is None:
         run = _longest_run(first, from_left, second[:to_right])
     if not run:
-        middle = (overlap.start + overlap.end) / 2
-        left = next((at for at, word in enumerate(first) if word.middle >= middle), len(first))
-        right = next((at for at, word in enumerate(second) if word.middle >= middle), len(second))
-        return Seam(left, right, [])
+        return _by_time(first, second, overlap)
     left, right = run[len(run) // 2]
     return Seam(left, right, run)
+
+
+def _by_time(first: list[Word], second: list[Word], overlap: Part) -> Seam:
+    """Return the seam in the middle of the overlap; where one part heard nothing in there, all of both is kept."""
+    if all(word.middle < overlap.start for word in first) or all(word.middle > overlap.end for word in second):
+        return Seam(len(first), 0, [])
+    middle = (overlap.start + overlap.end) / 2
+    left = next((at for at, word in enumerate(first) if word.middle >= middle), len(first))
+    right = next((at for at, word in enumerate(second) if word.middle >= middle), len(second))
+    return Seam(left, right, [])
 
 
 def _exact(first: list[Word], second: list[Word], overlap: Part) -> list[tuple[int, int]] | None:
@@ -90,8 +87,9 @@ def _exact(first: list[Word], second: list[Word], overlap: Part) -> list[tuple[i
 
     It comes first because runs cannot tell repetitions apart: in `no no no no` the longest one may be askew.
     """
-    ours = [at for at, word in enumerate(first) if overlap.start <= word.middle < overlap.end]
-    theirs = [at for at, word in enumerate(second) if overlap.start <= word.middle < overlap.end]
+    low, high = overlap.start + _EDGE_SECONDS, overlap.end - _EDGE_SECONDS
+    ours = [at for at, word in enumerate(first) if low <= word.middle < high]
+    theirs = [at for at, word in enumerate(second) if low <= word.middle < high]
     if [first[at].key for at in ours] != [second[at].key for at in theirs]:
         return None
     return list(zip(ours, theirs, strict=True))

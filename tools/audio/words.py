@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from tools.audio.parts import Part
 from tools.transcripts.model import Segment
 
 _CHINESE: Final = "[\u3400-\u9fff\U00020000-\U0003ffff]"
@@ -20,30 +21,35 @@ _PAUSE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it was written, what it is compared by, and which segment of which part it is from."""
+    """A word as it was written, what it is compared by, and which segment of which part it is from.
+
+    `middle` says which stretch it belongs to.
+    """
 
     text: str
     key: str
     speaker: str
     start: float
     end: float
+    middle: float
     segment: tuple[float, int]
 
-    @property
-    def middle(self) -> float:
-        """Return the middle of its time, by which it belongs to a stretch."""
-        return (self.start + self.end) / 2
 
+def words(segments: Iterable[Segment], part: Part) -> list[Word]:
+    """Return the words of what was heard in a part; a segment's time is shared among them by their length.
 
-def words(segments: Iterable[Segment], offset: float = 0.0) -> list[Word]:
-    """Return the segments' words; a segment's time is shared among them by their length, and shifted by `offset`."""
+    The segments' times count from the part's beginning, the words' from the recording's. Nobody hears beyond the
+    part's ends: a time that says so is moved there, or the word would be lost where parts are joined.
+    """
     found = []
     for number, segment in enumerate(segments):
         each = (segment["end"] - segment["start"]) / max(1, len(segment["text"]))
-        at = segment["start"] + offset
+        at = segment["start"] + part.start
         for piece in _WORD.findall(segment["text"]):
             end = at + each * len(piece)
-            found.append(Word(piece, _key(piece), segment["speaker"], at, end, (offset, number)))
+            # In milliseconds: the same time counted from two beginnings differs in its last digits.
+            start, middle, stop = (round(min(max(time, part.start), part.end), 3) for time in (at, (at + end) / 2, end))
+            found.append(Word(piece, _key(piece), segment["speaker"], start, stop, middle, (part.start, number)))
             at = end
     return found
 

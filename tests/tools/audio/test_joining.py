@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tools.audio.joining import Heard, join
@@ -35,6 +35,8 @@ def text_of(segments: list[Segment]) -> str:
 
 
 @given(REPETITIVE, st.floats(5, 12), st.floats(0, 2))
+@example(["no "] * 11, 5.0, 0.125)
+@example(["no "] * 11, 5.0, 0.0)
 def test_with_right_times_even_repetitions_come_out_once(texts: list[str], part: float, overlap: float) -> None:
     said = spoken(texts)
     heard = [hear(said, stretch) for stretch in plan(len(texts) * 0.5, part, overlap)]
@@ -115,7 +117,7 @@ def test_silence_in_the_overlap() -> None:
 
 @given(st.text(max_size=60))
 def test_words_together_are_the_text(text: str) -> None:
-    found = words([Segment(speaker="S", start=1, end=2, text=text)])
+    found = words([Segment(speaker="S", start=1, end=2, text=text)], Part(0, 9))
     assert "".join(word.text for word in found) == text
 
 
@@ -128,7 +130,7 @@ def test_words_together_are_the_text(text: str) -> None:
     ],
 )
 def test_what_a_word_is(text: str, expected: list[str]) -> None:
-    assert [word.text for word in words([Segment(speaker="S", start=0, end=1, text=text)])] == expected
+    assert [word.text for word in words([Segment(speaker="S", start=0, end=1, text=text)], Part(0, 9))] == expected
 
 
 class TestThePlan:
