@@ -23,6 +23,7 @@ from providers.offline.deep.quick import reply
 from providers.offline.deep.story import tell
 from providers.offline.deep.text import write
 from providers.offline.instructions.match import plan_calls
+from providers.offline.strategy.scene import recognise_scene
 from providers.offline.summary import summarise
 
 Rule = Callable[[Sequence[BaseMessage]], str]
@@ -30,6 +31,7 @@ Rule = Callable[[Sequence[BaseMessage]], str]
 # What it can do; everything else it refuses.
 RULES: Final[dict[Role, Rule]] = {
     "summary": summarise,
+    "scene": recognise_scene,
     "interpret": plan_calls,
     "diary": write_diary,
     "activity": write_activity,
