@@ -69,8 +69,8 @@ def postmasters(place: Path) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
-    # A child that was forked this instant still has its parent's command line.
-    numbers = {process.pid for process in found}
+    # A child that was forked this instant still has its parent's command line; it may be gone by now, too.
+    numbers: set[int | None] = {None} | {process.pid for process in found}
     return [process for process in found if parent_of(process) not in numbers]
 
 
