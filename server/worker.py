@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -31,64 +32,72 @@ DRAIN_SECONDS: Final = 10.0
 @asynccontextmanager
 async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     """Execute runs until the block ends; then let them stop after their present step."""
-
-    def repositories(owner_id: UUID, settle: Settle) -> Mapping[type, object]:
-        database, clock, ids = runtime.database, runtime.clock, runtime.ids
-        return {
-            CallRecords: SummaryRecords(database, owner_id, settle),
-            InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
-            ToolJournal: interpret.CallJournal(database, owner_id, settle),
-            ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
-            Documents: chat.SessionDocuments(database, owner_id),
-            CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
-        }
-
-    settings = runtime.settings
-    worker_id = runtime.ids.uuid()
-    parts = Parts(
-        worker_id=worker_id,
-        pool=runtime.database.pool,
-        lanes=runtime.lanes,
-        broker=runtime.broker,
-        jobs=runtime.jobs,
-        workflows=runtime.workflows,
-        models=runtime.models,
-        repositories=repositories,
-        serde=runtime.serde,
-        tools=runtime.tools,
-        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
-        clock=runtime.clock,
-        ids=runtime.ids,
-    )
-    executor = Executor(parts, concurrency=runtime.settings.worker_concurrency)
+    parts = _parts(runtime)
+    concurrency = runtime.settings.worker_concurrency
+    executor = Executor(parts, concurrency=concurrency)
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
-    leases = Leases(runtime.system.pool, runtime.jobs, executor, worker_id)
-    retention = Retention(
-        runtime.system.pool,
-        Limits.of(settings),
-        runtime.clock,
-        settings.retention_sweep_seconds,
-        {"tool_calls": call_repository.delete_before},
-    )
-    chat_retention = ChatRetention(runtime.system.pool, runtime.clock, settings.retention_sweep_seconds)
-    daily = DailyCompliance(runtime.system, runtime.clock)
-    worker = JobWorker(runtime.jobs, concurrency=runtime.settings.worker_concurrency)
+    leases = Leases(runtime.system.pool, runtime.jobs, executor, parts.worker_id)
+    periodic = _periodic(runtime)
+    worker = JobWorker(runtime.jobs, concurrency=concurrency)
     await leases.start()
     worker.start()
-    retention.start()
-    chat_retention.start()
-    daily.start()
+    for work in periodic:
+        work.start()
     # From now on what this process accepts, it begins at once.
     runtime.engine.executor = executor
     try:
         yield executor
     finally:
         runtime.engine.executor = None
-        await retention.stop()
-        await chat_retention.stop()
-        await daily.stop()
+        for work in periodic:
+            await work.stop()
         # First no more jobs: the ones that wake others for the runs that are given back here would be taken here.
         await asyncio.gather(worker.stop(), executor.drain(DRAIN_SECONDS))
         await executor.hand_back()
         await leases.stop()
+
+
+def _parts(runtime: Runtime) -> Parts:
+    """Return what all executions of this process share."""
+    settings = runtime.settings
+    return Parts(
+        worker_id=runtime.ids.uuid(),
+        pool=runtime.database.pool,
+        lanes=runtime.lanes,
+        broker=runtime.broker,
+        jobs=runtime.jobs,
+        workflows=runtime.workflows,
+        models=runtime.models,
+        repositories=partial(_repositories, runtime),
+        serde=runtime.serde,
+        tools=runtime.tools,
+        tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
+        clock=runtime.clock,
+        ids=runtime.ids,
+    )
+
+
+def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[type, object]:
+    """Return what the nodes of an owner's run may read and write."""
+    database, clock, ids = runtime.database, runtime.clock, runtime.ids
+    return {
+        CallRecords: SummaryRecords(database, owner_id, settle),
+        InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
+        ToolJournal: interpret.CallJournal(database, owner_id, settle),
+        ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
+        Documents: chat.SessionDocuments(database, owner_id),
+        CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
+    }
+
+
+def _periodic(runtime: Runtime) -> tuple[Retention, ChatRetention, DailyCompliance]:
+    """Return what is done now and then, beside the runs."""
+    settings, pool, clock = runtime.settings, runtime.system.pool, runtime.clock
+    every = settings.retention_sweep_seconds
+    journal = {"tool_calls": call_repository.delete_before}
+    return (
+        Retention(pool, Limits.of(settings), clock, every, journal),
+        ChatRetention(pool, clock, every),
+        DailyCompliance(runtime.system, clock),
+    )

@@ -1,7 +1,6 @@
 """`colloquy eval call-summary`: labelled calls go through the workflow, and a table says what was covered (G29)."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,9 @@ import typer
 from core.errors import ColloquyError
 from core.settings import OFFLINE, Settings
 from nodes.common.resources import Resources, bind
-from providers.models import Models
 from server.evaluation.briefs import SETS, Set
 from server.evaluation.call_points import KINDS, Coverage, LabelledCall, coverage, load
-from server.runs import workflows
-from server.runs.workflows import Graph
+from server.evaluation.sets import Sample, outcomes_of
 
 _WORKFLOW: Final = "call_summary"
 _ROLE: Final = "summary"
@@ -43,35 +40,19 @@ class Outcome:
 async def evaluate(settings: Settings, folder: Path, at_once: int, *, tells_missing: bool = False) -> None:
     """Summarise every call and print the table; what fails is a row of it, with no point covered, not the end."""
     calls = await asyncio.to_thread(load, folder)
-    loaded = await asyncio.to_thread(workflows.load, *settings.config)
-    models = Models(settings)
-    turn = asyncio.Semaphore(at_once)
-    try:
-        asked = (
-            _outcome(loaded[_WORKFLOW], models, turn, group, name, call)
-            for group in SETS
-            for name, call in calls[group].items()
-        )
-        outcomes = await asyncio.gather(*asked)
-    finally:
-        await models.aclose()
+    outcomes, models = await outcomes_of(settings, _WORKFLOW, calls, at_once, _outcome)
     typer.echo(_report(outcomes, models.name(_ROLE), tells_missing=tells_missing))
 
 
-async def _outcome(
-    graph: Graph, models: Models, turn: asyncio.Semaphore, group: Set, name: str, call: LabelledCall
-) -> Outcome:
-    async with turn:
-        started = time.perf_counter()
-        try:
-            given: Any = {"messages": call.messages}
-            with bind(Resources(models=models)):
-                summary = str((await graph.ainvoke(given))["summary"])
-            failed = ""
-        except ColloquyError as error:
-            summary, failed = "", error.code
-        seconds = time.perf_counter() - started
-    return Outcome(group, name, seconds, len(summary), coverage(call, summary), failed)
+async def _outcome(sample: Sample[LabelledCall]) -> Outcome:
+    given: Any = {"messages": sample.item.messages}
+    try:
+        with bind(Resources(models=sample.models)):
+            summary = str((await sample.graph.ainvoke(given))["summary"])
+        failed = ""
+    except ColloquyError as error:
+        summary, failed = "", error.code
+    return Outcome(sample.group, sample.name, sample.seconds, len(summary), coverage(sample.item, summary), failed)
 
 
 def _report(outcomes: Sequence[Outcome], model: str, *, tells_missing: bool) -> str:

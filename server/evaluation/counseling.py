@@ -1,7 +1,6 @@
 """`colloquy eval counseling`: recorded sessions are finalised with the configured models, and a table says how."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,8 @@ from core.settings import OFFLINE, Settings
 from nodes.common.resources import Resources, bind
 from nodes.counseling.prompting import FINGERPRINT
 from nodes.counseling.records import CounselingRecords, InMemoryCounselingRecords
-from providers.models import Models
 from server.evaluation.recorded_sessions import SETS, RecordedSession, Set, holds, load
-from server.runs import workflows
-from server.runs.workflows import Graph
+from server.evaluation.sets import Sample, outcomes_of
 
 _WORKFLOW: Final = "counseling_finalize"
 _STAGES: Final[tuple[Role, ...]] = ("diary", "activity", "ltm")
@@ -57,34 +54,20 @@ class Outcome:
 async def evaluate(settings: Settings, folder: Path, at_once: int) -> None:
     """Finalise every session and print the table; what fails is a row of it, not the end."""
     sessions = await asyncio.to_thread(load, folder)
-    loaded = await asyncio.to_thread(workflows.load, *settings.config)
-    models = Models(settings)
-    turn = asyncio.Semaphore(at_once)
-    try:
-        asked = (
-            _outcome(loaded[_WORKFLOW], models, turn, group, name, recorded)
-            for group in SETS
-            for name, recorded in sessions[group].items()
-        )
-        outcomes = await asyncio.gather(*asked)
-    finally:
-        await models.aclose()
+    outcomes, models = await outcomes_of(settings, _WORKFLOW, sessions, at_once, _outcome)
     typer.echo(_report(outcomes, sorted({models.name(role) for role in _STAGES})))
 
 
-async def _outcome(
-    graph: Graph, models: Models, turn: asyncio.Semaphore, group: Set, name: str, recorded: RecordedSession
-) -> Outcome:
-    async with turn:
-        started = time.perf_counter()
-        records = InMemoryCounselingRecords({_SESSION: recorded.context()})
-        given: Any = {"session_id": _SESSION, "assignment": recorded.assignment}
-        try:
-            with bind(Resources(models=models, repositories={CounselingRecords: records})):
-                output = await graph.ainvoke(given)
-        except ColloquyError as error:
-            return Outcome(group, name, time.perf_counter() - started, failed=error.code)
-        return judged(group, name, time.perf_counter() - started, recorded, output)
+async def _outcome(sample: Sample[RecordedSession]) -> Outcome:
+    recorded = sample.item
+    records = InMemoryCounselingRecords({_SESSION: recorded.context()})
+    given: Any = {"session_id": _SESSION, "assignment": recorded.assignment}
+    try:
+        with bind(Resources(models=sample.models, repositories={CounselingRecords: records})):
+            output = await sample.graph.ainvoke(given)
+    except ColloquyError as error:
+        return Outcome(sample.group, sample.name, sample.seconds, failed=error.code)
+    return judged(sample.group, sample.name, sample.seconds, recorded, output)
 
 
 def judged(group: Set, name: str, seconds: float, recorded: RecordedSession, output: Mapping[str, Any]) -> Outcome:

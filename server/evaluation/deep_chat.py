@@ -1,7 +1,6 @@
 """`colloquy eval deep-chat`: the briefs go through the workflow with the configured models, and a table says how."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from nodes.meta_workflow.records import ChatRecords, Documents, InMemoryChatReco
 from providers.models import Models
 from server.evaluation.briefs import SETS, Brief, Set, load
 from server.evaluation.checks import CHECKS, Answer, score_of
-from server.runs import workflows
+from server.evaluation.sets import Sample, outcomes_of
 from server.runs.workflows import Graph, with_saver
 
 _WORKFLOW: Final = "meta_workflow"
@@ -51,39 +50,24 @@ class Outcome:
 async def evaluate(settings: Settings, folder: Path, at_once: int) -> None:
     """Run every brief and print the table; what fails is a row of it, not the end."""
     briefs = await asyncio.to_thread(load, folder)
-    loaded = await asyncio.to_thread(workflows.load, *settings.config)
-    models = Models(settings)
-    turn = asyncio.Semaphore(at_once)
-    try:
-        asked = (
-            _outcome(loaded[_WORKFLOW], models, turn, group, name, brief)
-            for group in SETS
-            for name, brief in briefs[group].items()
-        )
-        outcomes = await asyncio.gather(*asked)
-    finally:
-        await models.aclose()
+    outcomes, models = await outcomes_of(settings, _WORKFLOW, briefs, at_once, _outcome)
     typer.echo(_report(outcomes, sorted({models.name(role) for role in _ROLES})))
 
 
-async def _outcome(
-    graph: Graph, models: Models, turn: asyncio.Semaphore, group: Set, name: str, brief: Brief
-) -> Outcome:
-    async with turn:
-        started = time.perf_counter()
-        try:
-            answer, revisions = await _answered(graph, models, brief)
-        except ColloquyError as error:
-            return Outcome(group, name, time.perf_counter() - started, failed=error.code)
-        return Outcome(
-            group,
-            name,
-            time.perf_counter() - started,
-            revisions,
-            length_of(answer["content_sections"]["output"]),
-            score_of(answer),
-            tuple(check for check, holds in CHECKS.items() if holds(brief, answer)),
-        )
+async def _outcome(sample: Sample[Brief]) -> Outcome:
+    try:
+        answer, revisions = await _answered(sample.graph, sample.models, sample.item)
+    except ColloquyError as error:
+        return Outcome(sample.group, sample.name, sample.seconds, failed=error.code)
+    return Outcome(
+        sample.group,
+        sample.name,
+        sample.seconds,
+        revisions,
+        length_of(answer["content_sections"]["output"]),
+        score_of(answer),
+        tuple(check for check, holds in CHECKS.items() if holds(sample.item, answer)),
+    )
 
 
 async def _answered(graph: Graph, models: Models, brief: Brief) -> tuple[Answer, int]:
