@@ -1,16 +1,12 @@
 """The briefs of deep chat: what is asked, with what at hand, and the labels that an answer is held against."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.settings import SettingsError
 from nodes.meta_workflow.state import Intent
-
-Set = Literal["tuned", "held_out"]
-# Prompts are changed with the first in view, never with the second.
-SETS: Final[tuple[Set, ...]] = ("tuned", "held_out")
+from server.evaluation.sets import Set, read_sets
 
 
 class _Strict(BaseModel):
@@ -58,17 +54,4 @@ def load(folder: Path) -> dict[Set, dict[str, Brief]]:
     Raises:
         SettingsError: there are none, or a file is no brief.
     """
-    found = {name: _read(folder / name) for name in SETS}
-    if not any(found.values()):
-        raise SettingsError(f"{folder}: there are no briefs in {' and '.join(SETS)}.")
-    return found
-
-
-def _read(folder: Path) -> dict[str, Brief]:
-    briefs = {}
-    for file in sorted(folder.glob("*.json")):
-        try:
-            briefs[file.stem] = Brief.model_validate_json(file.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError):
-            raise SettingsError(f"{file} is no brief of deep chat.") from None
-    return briefs
+    return read_sets(folder, Brief, "brief of deep chat", "briefs")

@@ -4,12 +4,11 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.settings import SettingsError
 from nodes.call_summary.records import Message
 from nodes.call_summary.state import PointName
-from server.evaluation.briefs import SETS, Set
+from server.evaluation.sets import Set, read_sets
 
 KINDS: Final[tuple[PointName, ...]] = get_args(PointName)
 _ROLES: Final[dict[str, Literal["assistant", "user"]]] = {"A": "assistant", "U": "user"}
@@ -60,20 +59,7 @@ def load(folder: Path) -> dict[Set, dict[str, LabelledCall]]:
     Raises:
         SettingsError: there are none, or a file is no labelled call.
     """
-    found = {name: _read(folder / name) for name in SETS}
-    if not any(found.values()):
-        raise SettingsError(f"{folder}: there are no labelled calls in {' and '.join(SETS)}.")
-    return found
-
-
-def _read(folder: Path) -> dict[str, LabelledCall]:
-    calls = {}
-    for file in sorted(folder.glob("*.json")):
-        try:
-            calls[file.stem] = LabelledCall.model_validate_json(file.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError):
-            raise SettingsError(f"{file} is no labelled call.") from None
-    return calls
+    return read_sets(folder, LabelledCall, "labelled call", "labelled calls")
 
 
 def coverage(call: LabelledCall, summary: str) -> Coverage:

@@ -11,9 +11,8 @@ import typer
 from core.errors import ColloquyError
 from core.settings import OFFLINE, Settings
 from nodes.common.resources import Resources, bind
-from server.evaluation.briefs import SETS, Set
 from server.evaluation.call_points import KINDS, Coverage, LabelledCall, coverage, load
-from server.evaluation.sets import Sample, outcomes_of
+from server.evaluation.sets import SETS, Sample, Set, outcomes_of
 
 _WORKFLOW: Final = "call_summary"
 _ROLE: Final = "summary"

@@ -14,8 +14,8 @@ from core.settings import OFFLINE, Settings
 from nodes.common.resources import Resources, bind
 from nodes.counseling.prompting import FINGERPRINT
 from nodes.counseling.records import CounselingRecords, InMemoryCounselingRecords
-from server.evaluation.recorded_sessions import SETS, RecordedSession, Set, holds, load
-from server.evaluation.sets import Sample, outcomes_of
+from server.evaluation.recorded_sessions import RecordedSession, holds, load
+from server.evaluation.sets import SETS, Sample, Set, outcomes_of
 
 _WORKFLOW: Final = "counseling_finalize"
 _STAGES: Final[tuple[Role, ...]] = ("diary", "activity", "ltm")

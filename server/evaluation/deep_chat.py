@@ -18,9 +18,9 @@ from nodes.meta_workflow.facts import length_of
 from nodes.meta_workflow.prompting import VERSIONS
 from nodes.meta_workflow.records import ChatRecords, Documents, InMemoryChatRecords, InMemoryDocuments
 from providers.models import Models
-from server.evaluation.briefs import SETS, Brief, Set, load
+from server.evaluation.briefs import Brief, load
 from server.evaluation.checks import CHECKS, Answer, score_of
-from server.evaluation.sets import Sample, outcomes_of
+from server.evaluation.sets import SETS, Sample, Set, outcomes_of
 from server.runs.workflows import Graph, with_saver
 
 _WORKFLOW: Final = "meta_workflow"

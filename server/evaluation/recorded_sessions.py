@@ -1,17 +1,14 @@
 """Recorded counseling sessions: what was said, what the visitor remembered before, and the facts that must be kept."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from core.settings import SettingsError
 from nodes.counseling.records import Homework, Line, Memory, SessionContext
 from nodes.counseling.visitors import TEMPLATES
+from server.evaluation.sets import Set, read_sets
 
-Set = Literal["tuned", "held_out"]
-# Prompts are changed with the first in view, never with the second.
-SETS: Final[tuple[Set, ...]] = ("tuned", "held_out")
 Fact = Annotated[str, Field(min_length=1)]
 
 
@@ -82,20 +79,7 @@ def load(folder: Path) -> dict[Set, dict[str, RecordedSession]]:
     Raises:
         SettingsError: there are none, or a file is no recorded session.
     """
-    found = {name: _read(folder / name) for name in SETS}
-    if not any(found.values()):
-        raise SettingsError(f"{folder}: there are no recorded sessions in {' and '.join(SETS)}.")
-    return found
-
-
-def _read(folder: Path) -> dict[str, RecordedSession]:
-    sessions = {}
-    for file in sorted(folder.glob("*.json")):
-        try:
-            sessions[file.stem] = RecordedSession.model_validate_json(file.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError):
-            raise SettingsError(f"{file} is no recorded counseling session.") from None
-    return sessions
+    return read_sets(folder, RecordedSession, "recorded counseling session", "recorded sessions")
 
 
 def _plain(text: str) -> str:

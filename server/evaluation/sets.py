@@ -4,16 +4,51 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
 
-from core.settings import Settings
+from pydantic import BaseModel, ValidationError
+
+from core.settings import Settings, SettingsError
 from providers.models import Models
-from server.evaluation.briefs import SETS, Set
 from server.runs import workflows
 from server.runs.workflows import Graph
 
+Set = Literal["tuned", "held_out"]
+# Prompts are changed with the first in view, never with the second.
+SETS: Final[tuple[Set, ...]] = ("tuned", "held_out")
+
+M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 O = TypeVar("O")  # noqa: E741 - an outcome
+
+
+def read_sets(folder: Path, form: type[M], one: str, many: str) -> dict[Set, dict[str, M]]:
+    """Read the JSON files of both sets, by name. Blocking.
+
+    Args:
+        folder: holds a folder for each set.
+        form: what each file is.
+        one: what one of them is called, in an error.
+        many: what several are called.
+
+    Raises:
+        SettingsError: there are none, or a file is of another form.
+    """
+    found = {name: _read(folder / name, form, one) for name in SETS}
+    if not any(found.values()):
+        raise SettingsError(f"{folder}: there are no {many} in {' and '.join(SETS)}.")
+    return found
+
+
+def _read(folder: Path, form: type[M], one: str) -> dict[str, M]:
+    items = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            items[file.stem] = form.model_validate_json(file.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError):
+            raise SettingsError(f"{file} is no {one}.") from None
+    return items
 
 
 @dataclass(frozen=True)
