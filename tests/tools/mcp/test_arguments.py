@@ -54,9 +54,9 @@ def test_a_reference_to_another_place_is_never_fetched() -> None:
 @pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
 def test_a_pattern_that_takes_for_ever_is_given_up(pattern: str, keyword: str) -> None:
     hostile = "a" * 60 + "!"
-    if keyword == "pattern":
-        schema, arguments = {"properties": {"a": {"pattern": pattern}}}, {"a": hostile}
-    else:
+    schema: dict[str, Any] = {"properties": {"a": {"pattern": pattern}}}
+    arguments: dict[str, Any] = {"a": hostile}
+    if keyword == "patternProperties":
         schema, arguments = {"patternProperties": {pattern: False}, "additionalProperties": False}, {hostile: 1}
     began = time.process_time()
 
