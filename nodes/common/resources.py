@@ -16,6 +16,7 @@ from core.clock import Clock, SystemClock
 from core.ids import IdSource, RandomIds
 from core.roles import Role
 from core.settings import Settings
+from providers.images.model import Cards, Painter
 from providers.models import Models
 from tools.mcp.environment import EnvironmentHub
 from tools.mcp.model import ToolHub
@@ -39,6 +40,10 @@ class ChatModels(Protocol):
 
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits (temperature, tokens, timeout) set."""
+        ...
+
+    async def painter(self) -> Painter | Cards | None:
+        """Return what paints pictures; None where nothing is configured for it (G11)."""
         ...
 
 

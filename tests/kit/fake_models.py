@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import PrivateAttr
 
 from core.roles import Role
+from providers.images.model import Cards, Painter
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ class FakeModels:
     def fallback(self, role: Role) -> Role | None:
         return None
 
+    async def painter(self) -> Painter | Cards | None:
+        return None
+
     async def chat(self, role: Role) -> BaseChatModel:
         self.roles.append(role)
         return self.model
@@ -112,8 +116,14 @@ class FakeModels:
 class RoleModels:
     """A scripted model for each role that has a script; a role without one is not expected to be asked."""
 
-    def __init__(self, scripts: Mapping[Role, Script | Sequence[Script]], max_attempts: int = 1) -> None:
+    def __init__(
+        self,
+        scripts: Mapping[Role, Script | Sequence[Script]],
+        max_attempts: int = 1,
+        paints: Painter | Cards | None = None,
+    ) -> None:
         self.max_attempts = max_attempts
+        self.paints = paints
         self._models = {
             role: ScriptedModel(*(script if isinstance(script, list | tuple) else [script]))
             for role, script in scripts.items()
@@ -121,6 +131,9 @@ class RoleModels:
 
     def fallback(self, role: Role) -> Role | None:
         return "fallback" if "fallback" in self._models else None
+
+    async def painter(self) -> Painter | Cards | None:
+        return self.paints
 
     async def chat(self, role: Role) -> BaseChatModel:
         return self._models[role]
