@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from core.settings import Settings, SettingsError
 from providers.answers import WholeGoogle
 from providers.images.bounds import PLAIN, bounded
-from providers.images.endpoint import ImagesEndpoint, http_client
+from providers.images.endpoint import endpoint
 from providers.limits import Limits
 from providers.vendors import NO_KEY, ModelName, is_openai
 
@@ -44,12 +44,11 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
             client_args={"event_hooks": {"response": [bounded]}, "headers": dict(PLAIN)},
             metadata=metadata,
         )
-    return ImagesEndpoint(
-        model=name.model,
-        api_key=settings.openai_api_key or NO_KEY,
-        base_url=settings.openai_base_url,
-        timeout=limits.timeout_seconds,
+    return endpoint(
+        name.model,
+        settings.openai_api_key or NO_KEY,
+        settings.openai_base_url,
+        limits.timeout_seconds,
         names_format=not is_openai(settings.openai_base_url) or name.model.startswith(_TOLD_ITS_FORM),
-        http_async_client=http_client(limits.timeout_seconds),
         metadata=metadata,
     )

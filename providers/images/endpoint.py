@@ -28,16 +28,15 @@ class ImagesEndpoint(BaseChatModel):
     Attributes:
         names_format: whether `response_format` is sent: OpenAI's present models refuse it and always answer base64,
             older ones and other servers answer with an address where it is not sent.
-        http_async_client: closed by whoever made this.
+        client: retries nothing by itself.
+        http_async_client: the client's connections; closed by whoever made this.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: str
-    api_key: SecretStr
-    base_url: str | None
-    timeout: float
     names_format: bool
+    client: openai.AsyncOpenAI
     http_async_client: httpx.AsyncClient
 
     @property
@@ -60,24 +59,36 @@ class ImagesEndpoint(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        # Attempts are counted in one place (X027).
-        client = openai.AsyncOpenAI(
-            api_key=self.api_key.get_secret_value(),
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=0,
-            http_client=self.http_async_client,
-        )
         description = "\n".join(str(message.text) for message in messages)
         form: dict[str, Any] = {"response_format": "b64_json"} if self.names_format else {}
-        answer = await client.images.generate(model=self.model, prompt=description, n=1, size=_SIZE, **form)
+        answer = await self.client.images.generate(model=self.model, prompt=description, n=1, size=_SIZE, **form)
         return ChatResult(generations=[ChatGeneration(message=_message(answer))])
 
 
-def http_client(timeout: float) -> httpx.AsyncClient:
-    """Return a client for one endpoint. Blocking: it reads certificates."""
+def endpoint(
+    model: str,
+    api_key: SecretStr,
+    base_url: str | None,
+    timeout: float,
+    *,
+    names_format: bool,
+    metadata: dict[str, Any],
+) -> ImagesEndpoint:
+    """Return a client for one endpoint; `timeout` in seconds. Blocking: it reads certificates and loads modules."""
     hooks: dict[str, list[Any]] = {"response": [bounded]}
-    return openai.DefaultAsyncHttpxClient(timeout=timeout, event_hooks=hooks, headers=PLAIN)
+    connections = openai.DefaultAsyncHttpxClient(timeout=timeout, event_hooks=hooks, headers=PLAIN)
+    client = openai.AsyncOpenAI(
+        api_key=api_key.get_secret_value(),
+        base_url=base_url,
+        timeout=timeout,
+        max_retries=0,  # attempts beyond the first; they are counted in one place (X027)
+        http_client=connections,
+    )
+    # Its part for images is loaded when it is first asked for: here, and not on the event loop.
+    _ = client.images
+    return ImagesEndpoint(
+        model=model, names_format=names_format, client=client, http_async_client=connections, metadata=metadata
+    )
 
 
 def _message(answer: object) -> AIMessage:

@@ -15,9 +15,12 @@ from nodes.common.attempts import paint
 from nodes.common.resources import Resources, bind
 from providers.failures import is_model_error, is_retryable
 from providers.images.bounds import MOST_ANSWER, AnswerTooLarge
+from providers.images.build import build
 from providers.images.model import Cards, NoPicture, Painter
+from providers.limits import limits_of
 from providers.models import Models
 from providers.usage import UsageCollector
+from providers.vendors import ModelName
 from tests.kit.model_faults import Body, CutStream, Delay, MalformedJson, Status
 from tests.kit.model_server import ModelServer
 
@@ -91,10 +94,6 @@ async def test_what_is_sent(server: ModelServer, painter: Painter, provider: str
 
 
 async def test_openais_present_models_are_not_told_the_form(server: ModelServer) -> None:
-    from providers.images.build import build  # noqa: PLC0415 - the only test that needs it
-    from providers.limits import limits_of  # noqa: PLC0415
-    from providers.vendors import ModelName  # noqa: PLC0415
-
     for model, address, told in (
         ("gpt-image-1", "", False),
         ("dall-e-3", "", True),
