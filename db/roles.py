@@ -26,7 +26,7 @@ _LONGEST_DATABASE: Final = 63 - len("_system")
 _SCHEMAS: Final = ("auth", "audio", "chat", "counseling", "interpret", "platform", "public", "checkpoints", "jobs")
 _READ_ONLY: Final = frozenset(
     {
-        *("auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"),
+        *("auth.users", "audio.users", "audio.skills", "chat.users", "interpret.tools", "public.alembic_version"),
         *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
         "counseling.weekly_compliance",
     }

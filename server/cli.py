@@ -12,6 +12,7 @@ import typer
 
 from core.settings import Settings
 from server import eval_commands, key_commands
+from server.audio import commands as audio_commands
 from server.command import load_settings, run
 from server.counseling import commands
 
@@ -28,6 +29,7 @@ Configs = Annotated[
 app.add_typer(key_commands.app, name="api-key")
 app.add_typer(eval_commands.app, name="eval")
 app.add_typer(commands.app)
+app.add_typer(audio_commands.app)
 log = structlog.get_logger(__name__)
 
 

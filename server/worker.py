@@ -9,7 +9,7 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.audio_analysis.records import AudioRecords
-from nodes.audio_strategy.records import StrategyRecords
+from nodes.audio_strategy.records import SkillShelf, StrategyRecords
 from nodes.call_summary.records import CallRecords
 from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
@@ -89,6 +89,7 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
     return {
         AudioRecords: RecordingRecords(database, owner_id, settle),
         StrategyRecords: CoachingRecords(database, owner_id, settle),
+        SkillShelf: runtime.shelf,
         Storage: runtime.storage,
         CallRecords: SummaryRecords(database, owner_id, settle),
         InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
