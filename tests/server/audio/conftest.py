@@ -85,7 +85,8 @@ class Owner:
         return session_id
 
     async def status(self, session_id: str) -> dict[str, Any]:
-        return data_of(await self.client.get(f"{SESSIONS}/{session_id}/status"))
+        found: dict[str, Any] = data_of(await self.client.get(f"{SESSIONS}/{session_id}/status"))
+        return found
 
     async def ended(self, session_id: str) -> dict[str, Any]:
         async with asyncio.timeout(20):
