@@ -20,9 +20,9 @@ TEN_HOURS = 10 * 3600
 
 def long_silence(path: Path, seconds: int, rate: int = 4_000) -> bytes:
     """Many hours in a few kilobytes: what is decoded is a thousand times as large."""
-    block = 4096
+    block = 16_384
     with av.open(str(path), "w", format="flac") as container:
-        stream = container.add_stream("flac", rate=rate)
+        stream = container.add_stream("flac", rate=rate, options={"frame_size": str(block)})
         assert isinstance(stream, AudioStream)
         stream.layout = "mono"
         frame = AudioFrame(format="s16", layout="mono", samples=block)
