@@ -111,7 +111,7 @@ async def coach(state: Coached) -> dict[str, Any]:
 
 
 async def draw(state: Coached) -> dict[str, Any]:
-    await _asked("image", "办公室")
+    await _asked("fuse", "办公室")
 
     async def content() -> AsyncIterator[bytes]:
         yield PNG

@@ -40,7 +40,8 @@ class TestAsking:
         assert data["visual_data"] == [
             {"image_index": 0, "prompt": "办公室", "image_url": image_url, "status": "completed"}
         ]
-        for body in (None, {}, {"force": False}):
+        bodies: list[Any] = [None, {}, {"force": False}]
+        for body in bodies:
             assert data_of(await owner.strategy(session_id, json=body)) == data
         assert scripted.calls("strategy") == 1
         [row] = await rows(service, "SELECT * FROM audio.strategy_analysis")
@@ -58,7 +59,8 @@ class TestAsking:
 
     async def test_bodies(self, owner: Owner) -> None:
         session_id = await owner.analysed()
-        for body in ({"force": "perhaps"}, {"forced": True}, [], 1):
+        refused: list[Any] = [{"force": "perhaps"}, {"forced": True}, [], 1]
+        for body in refused:
             assert refusal(await owner.strategy(session_id, json=body)) == 422
 
     async def test_two_clicks_one_run(self, service: Service, owner: Owner, scripted: ModelServer) -> None:
@@ -136,11 +138,11 @@ class TestFailing:
 
     async def test_pictures_that_were_not_drawn_are_drawn_then(self, owner: Owner, scripted: ModelServer) -> None:
         session_id = await owner.analysed()
-        scripted.script("image", Status(503))
+        scripted.script("fuse", Status(503))
         assert refusal(await owner.strategy(session_id)) == 502
         stored = data_of(await owner.get(session_id))["strategy"]
         assert stored["visual_data"][0]["status"] == "pending"
-        scripted.script("image", "画好了")
+        scripted.script("fuse", "画好了")
         assert data_of(await owner.strategy(session_id))["visual_data"][0]["status"] == "completed"
         assert scripted.calls("strategy") == 1
 
