@@ -188,11 +188,10 @@ class SkillExecution(Base):
 
     __tablename__ = "skill_executions"
     __table_args__ = (
-        UniqueConstraint("strategy_id", "skill_id", "user_id", name="skill_executions_once"),
+        UniqueConstraint("session_id", "user_id", "strategy_id", "skill_id", name="skill_executions_once"),
         ForeignKeyConstraint(
             ["session_id", "user_id"], [*_SESSION], name="skill_executions_session", ondelete="CASCADE"
         ),
-        Index("skill_executions_session_id", "session_id"),
         Index("skill_executions_skill_created", "skill_id", text("created_at DESC")),
         Index("skill_executions_user_skill", "user_id", "skill_id", text("created_at DESC")),
         {"schema": "audio"},

@@ -22,11 +22,10 @@ CREATE TABLE audio.skill_executions (
   success BOOLEAN NOT NULL,
   error_message TEXT,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-  CONSTRAINT skill_executions_once UNIQUE (strategy_id, skill_id, user_id),
+  CONSTRAINT skill_executions_once UNIQUE (session_id, user_id, strategy_id, skill_id),
   CONSTRAINT skill_executions_session FOREIGN KEY (session_id, user_id)
     REFERENCES audio.sessions(id, user_id) ON DELETE CASCADE
 );
-CREATE INDEX skill_executions_session_id ON audio.skill_executions(session_id);
 CREATE INDEX skill_executions_skill_created ON audio.skill_executions(skill_id, created_at DESC);
 CREATE INDEX skill_executions_user_skill ON audio.skill_executions(user_id, skill_id, created_at DESC);
 ALTER TABLE audio.skill_executions ENABLE ROW LEVEL SECURITY;

@@ -59,7 +59,7 @@ async def add_execution(
     statement = insert(SkillExecution).values(**ids, **execution)
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=["strategy_id", "skill_id", "user_id"],
+            index_elements=["session_id", "user_id", "strategy_id", "skill_id"],
             set_={name: statement.excluded[name] for name in execution},
         )
     )
