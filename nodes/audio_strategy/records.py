@@ -91,7 +91,10 @@ class StrategyRecords(Protocol):
         ...
 
     async def save_execution(self, session_id: str, strategy_id: str, execution: SkillExecution) -> None:
-        """Store that a skill ran, once for each strategy and skill."""
+        """Store that a skill ran, once for each strategy and skill; a later time takes the place of an earlier one.
+
+        A run that is resumed after a skill failed runs it again.
+        """
         ...
 
     async def save_strategy(self, session_id: str, strategy_id: str, strategy: Strategy) -> None:
@@ -163,8 +166,8 @@ class InMemoryStrategyRecords:
             done.append(step)
 
     async def save_execution(self, session_id: str, strategy_id: str, execution: SkillExecution) -> None:
-        """Keep that a skill ran, once."""
-        self.executions.setdefault((session_id, strategy_id, execution["skill_id"]), deepcopy(execution))
+        """Keep that a skill ran, and how it ended the last time."""
+        self.executions[session_id, strategy_id, execution["skill_id"]] = deepcopy(execution)
 
     async def save_strategy(self, session_id: str, strategy_id: str, strategy: Strategy) -> None:
         """Keep the strategy."""

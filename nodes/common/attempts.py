@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import structlog
@@ -14,6 +15,7 @@ from core.errors import ModelFailed
 from core.roles import Role
 from nodes.common.resources import resources
 from providers.failures import is_model_error, is_retryable, retry_after
+from providers.images.model import Painter
 
 T = TypeVar("T")
 
@@ -108,7 +110,7 @@ async def ask(
 
 
 async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Do what a call of the role's model needs before it (an upload), again when it is worth it.
+    """Do what is no chat with the role's model (an upload, a picture), again when it is worth it.
 
     Raises:
         ModelFailed: no attempt succeeded; its cause is the last error.
@@ -118,10 +120,19 @@ async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except Exception as error:
-            log.warning("model_preparation_failed", role=role, error=type(error).__name__)
+            log.warning("model_attempt_failed", role=role, error=type(error).__name__)
             raise
 
     return await _retrying(told, resources().models.max_attempts)
+
+
+async def paint(painter: Painter, description: str) -> bytes:
+    """Have a picture painted, again when it is worth it; return it as it came.
+
+    Raises:
+        ModelFailed: no attempt brought a picture; its cause is the last error.
+    """
+    return await attempted("image", partial(painter.paint, description))
 
 
 async def _retrying(attempt: Callable[[], Awaitable[T]], most: int) -> T:

@@ -16,6 +16,7 @@ from core.clock import Clock, SystemClock
 from core.ids import IdSource, RandomIds
 from core.roles import Role
 from core.settings import Settings
+from providers.images.model import Cards, Painter
 from providers.models import Models
 from providers.speech.model import AudioInput
 from tools.mcp.environment import EnvironmentHub
@@ -44,6 +45,10 @@ class ChatModels(Protocol):
 
     def audio_input(self, role: Role) -> AudioInput | None:
         """Return how recordings are lent to the role's model; None where it cannot hear."""
+        ...
+
+    async def painter(self) -> Painter | Cards | None:
+        """Return what paints pictures; None where nothing is configured for it (G11)."""
         ...
 
 

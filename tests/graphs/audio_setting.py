@@ -1,137 +1,191 @@
-"""Recordings and models for the analysis of recordings."""
+"""An analysed recording with the strategy graphs, skills, a painter and a scripted model for each role."""
 
-import asyncio
+import io
 import json
-import math
-import wave
-from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from PIL import Image
 
 from core.clock import SystemClock
 from core.roles import Role
-from graphs.audio_analysis import build
-from nodes.audio_analysis.records import AudioRecords, InMemoryAudioRecords, Recording
+from nodes.audio_strategy.records import (
+    AnalysedSession,
+    InMemoryStrategyRecords,
+    SkillExecution,
+    SkillShelf,
+    StrategyRecords,
+    Visual,
+)
 from nodes.common.resources import Resources, bind
-from tests.kit.fake_models import FakeAudio, Reply, RoleModels, Script
-from tools.audio.worker import AudioTools
+from providers.images.model import Cards, Painter
+from skills.document import Skill, SkillError
+from tests.kit.fake_models import RoleModels, Script
+from tests.skills.making import skill
 from tools.storage.local import LocalStorage
-from tools.storage.model import Storage, Stored
+from tools.storage.model import Storage
 from tools.storage.signing import Signer
-from tools.transcripts import read as transcripts
 from tools.transcripts.model import Segment
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "audio" / "recordings"
 THREAD: RunnableConfig = {"configurable": {"thread_id": "t"}}
-SESSION = "s"
-MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4", "ogg": "audio/ogg"}
-REVIEW = json.dumps(
-    {
-        "summary": "妈妈问小慧几号回家，小慧说初二才能走。",
-        "conversation_summary": "母女商量过年回家",
-        "mood_score": "72/100",
-        "risks": [{"level": "HIGH", "text": "担心独自在外", "quote": "你一个人在外面，我不放心"}],
-        "speakers": {"Speaker_0": "母亲", "Speaker_1": "女儿", "Speaker_9": "邻居"},
-        "tags": ["过年", "家庭"],
-    },
-    ensure_ascii=False,
+GIVEN = {"session_id": "s", "strategy_id": "one"}
+SCENE = '{"scene_category": "workplace", "scene_confidence": "92%"}'
+
+
+def said(*turns: tuple[str, str]) -> list[Segment]:
+    """Return dialogues of a turn every ten seconds."""
+    return [
+        Segment(speaker=speaker, start=10.0 * place, end=10.0 * place + 5, text=text)
+        for place, (speaker, text) in enumerate(turns)
+    ]
+
+
+DIALOGUES = said(
+    ("李经理", "新版本怎么样了，周五能上吗？"), ("小何", "差不多了，可能要延期两三天。"), ("李经理", "怎么现在才说？")
 )
 
 
-def heard(*said: tuple[str, float, float, str]) -> str:
-    """Return an answer of the model that hears."""
-    entries = [{"speaker": who, "start": start, "end": end, "text": text} for who, start, end, text in said]
-    return json.dumps({"segments": entries}, ensure_ascii=False)
+def session(dialogues: Sequence[Segment] = DIALOGUES, **mapping: str) -> AnalysedSession:
+    return AnalysedSession(dialogues=list(dialogues), speaker_mapping=mapping, summary="谈进度", duration=30.0)
 
 
-def transcript_of(name: str) -> list[Segment]:
-    return transcripts.read((EXAMPLES / f"{name}.vtt").read_bytes())
+def advice(title: str, **changes: Any) -> dict[str, Any]:
+    """Return a piece of advice as a model gives it, unlike those of other titles."""
+    return {
+        "title": title,
+        "insight": f"{title}的由来",
+        "advice": f"{title}。" + title * 3,
+        "script": "",
+        "quotes": ["周五能上吗？"],
+        "picture": f"{title}的画面",
+        **changes,
+    }
 
 
-def spoken_in(name: str) -> str:
-    """Return an example's transcript as a model would answer it, with names of its own."""
-    names: dict[str, str] = {}
-    return heard(
-        *(
-            (names.setdefault(one["speaker"], f"Speaker_{len(names)}"), one["start"], one["end"], one["text"])
-            for one in transcript_of(name)
-        )
-    )
+def answered(*advices: dict[str, Any]) -> str:
+    return json.dumps({"advices": list(advices)}, ensure_ascii=False)
 
 
-def long_wav(path: Path, seconds: float, rate: int = 4000) -> Path:
-    """Write a quiet tone of that length."""
-    second = array("h", (int(300 * math.sin(math.tau * 220 * n / rate)) for n in range(rate))).tobytes()
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        for _ in range(int(seconds)):
-            file.writeframesraw(second)
-    return path
+def by_skill(answers: Mapping[str, Script]) -> Script:
+    """Return a script that answers by the skill in the rules: bodies of ours name their skill."""
+
+    def choose(request: Sequence[BaseMessage]) -> Any:
+        found = next(answer for name, answer in answers.items() if f"# {name}" in str(request[0].text))
+        return found(request) if callable(found) else found
+
+    return choose
 
 
-def question(request: Sequence[BaseMessage]) -> str:
-    """Return the words of the newest message, without sound."""
-    return str(request[-1].text)
+FUSED = answered(advice("先说结论", skills=["workplace-a"]), advice("给出选择", skills=["workplace-b", "workplace-a"]))
+TITLES = {"workplace-a": "结论在前", "workplace-b": "选择由他", "workplace-c": "约定日期"}
+GOOD: dict[Role, Script | Sequence[Script]] = {
+    "scene": SCENE,
+    "strategy": by_skill({name: answered(advice(title)) for name, title in TITLES.items()}),
+    "fuse": FUSED,
+}
 
 
-def in_parts(*answers: str) -> Callable[[Sequence[BaseMessage]], Reply]:
-    """Answer each part by its number."""
+def ours(skill_id: str, priority: int, **changes: Any) -> Skill:
+    return skill(skill_id, body=f"# {skill_id}\n\n先听，再说。", priority=priority, **changes)
 
-    def answer(request: Sequence[BaseMessage]) -> Reply:
-        asked = str(request[1].text)
-        return next(text for number, text in enumerate(answers, 1) if f"第 {number} 段" in asked)
 
-    return answer
+TWO = [ours("workplace-a", 10), ours("workplace-b", 5), ours("workplace-c", 1, enabled=False)]
+THREE = [ours("workplace-a", 10), ours("workplace-b", 5), ours("workplace-c", 1)]
+ONE = [ours("workplace-a", 10)]
+
+
+class Shelf:
+    """Skills as they are given; `fails` says how often reading them fails first."""
+
+    def __init__(self, held: Sequence[Skill], references: Mapping[str, str] | None = None, fails: int = 0) -> None:
+        self.held = list(held)
+        self.references = dict(references or {})
+        self.fails = fails
+
+    async def skills(self) -> list[Skill]:
+        if self.fails:
+            self.fails -= 1
+            raise OSError("scripted")
+        return self.held
+
+    async def reference(self, skill: Skill, reference: str) -> str:
+        if reference not in self.references:
+            raise SkillError("gone")
+        return self.references[reference]
+
+
+class Brushes:
+    """Paints a grey circle, or what `instead` has for a title in the description."""
+
+    def __init__(self, instead: Mapping[str, bytes | Exception] | None = None) -> None:
+        self.instead = dict(instead or {})
+        self.descriptions: list[str] = []
+
+    async def paint(self, description: str) -> bytes:
+        self.descriptions.append(description)
+        made = next((made for title, made in self.instead.items() if title in description), png())
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+
+def png() -> bytes:
+    output = io.BytesIO()
+    Image.radial_gradient("L").save(output, "PNG")
+    return output.getvalue()
 
 
 class Setting:
-    """The graph with a saver in memory, storage in a directory, and scripted models."""
+    """One graph on one thread, on one recording."""
 
-    def __init__(self, folder: Path, transcribe: Script | Sequence[Script] = "", review: Script = REVIEW) -> None:
-        self.storage = LocalStorage(folder / "storage", Signer(bytes(32), "/"), SystemClock())
-        self.records = InMemoryAudioRecords()
-        self.audio: FakeAudio | None = FakeAudio()
-        self.tools = AudioTools()
-        self.graph: CompiledStateGraph[Any, Any, Any, Any] = build().compile(checkpointer=InMemorySaver())
-        self.rescript(transcribe=transcribe, review=review)
+    def __init__(
+        self,
+        builder: StateGraph[Any, Any, Any, Any],
+        folder: Path,
+        scripts: dict[Role, Script | Sequence[Script]] | None = None,
+        *,
+        skills: Sequence[Skill] = TWO,
+        paints: Painter | Cards | None = None,
+        recorded: AnalysedSession | None = None,
+        records: InMemoryStrategyRecords | None = None,
+    ) -> None:
+        self.models = RoleModels({**GOOD, **(scripts or {})}, paints=paints)
+        self.records = records or InMemoryStrategyRecords({"s": recorded or session()})
+        self.shelf = Shelf(skills)
+        self.storage = LocalStorage(folder, Signer(bytes(32), "/"), SystemClock())
+        self.graph: CompiledStateGraph[Any, Any, Any, Any] = builder.compile(checkpointer=InMemorySaver())
+        self.events: list[dict[str, Any]] = []
 
-    def rescript(self, attempts: int = 1, **scripts: Script | Sequence[Script]) -> None:
-        self.models = RoleModels(cast("dict[Role, Any]", scripts), attempts, self.audio)
+    async def run(self, given: dict[str, Any] | None = GIVEN) -> dict[str, Any]:
+        """Run once; give the output, keep the custom events."""
+        self.events = []
+        output: dict[str, Any] = {}
+        repositories: dict[type, object] = {
+            StrategyRecords: self.records,
+            SkillShelf: self.shelf,
+            Storage: self.storage,
+        }
+        with bind(Resources(models=self.models, repositories=repositories)):
+            modes: list[Any] = ["custom", "values"]
+            keys = self.graph.output_channels
+            async for mode, data in self.graph.astream(given, THREAD, stream_mode=modes, output_keys=keys):
+                if mode == "custom":
+                    self.events.append(cast("dict[str, Any]", data))
+                else:
+                    output = cast("dict[str, Any]", data)
+        return output
 
-    async def keep(self, path: Path, transcript: Sequence[Segment] = (), duration: float | None = None) -> Stored:
-        """Store a recording as an upload does."""
+    @property
+    def executions(self) -> list[SkillExecution]:
+        """What ran for the first strategy, by skill."""
+        return [one for _key, one in sorted(self.records.executions.items())]
 
-        async def content() -> AsyncIterator[bytes]:
-            yield await asyncio.to_thread(path.read_bytes)
-
-        stored = await self.storage.put("recordings", path.suffix[1:], content(), most_bytes=10**9)
-        info = await self.tools.probe(path)
-        recording = Recording(
-            key=stored.key,
-            media_type=MEDIA_TYPES[path.suffix[1:]],
-            size=stored.size,
-            duration=info.duration if duration is None else duration,
-            transcript=list(transcript),
-        )
-        self.records = InMemoryAudioRecords({SESSION: recording})
-        return stored
-
-    def resources(self) -> Resources:
-        bound: dict[type, object] = {AudioRecords: self.records, Storage: self.storage, AudioTools: self.tools}
-        return Resources(models=self.models, repositories=bound)
-
-    async def run(self, given: dict[str, Any] | None) -> dict[str, Any]:
-        with bind(self.resources()):
-            return cast("dict[str, Any]", await self.graph.ainvoke(given, THREAD))
-
-    async def analysed(self) -> dict[str, Any]:
-        await self.run({"session_id": SESSION})
-        return cast("dict[str, Any]", self.records.analyses[SESSION])
+    @property
+    def stored_visuals(self) -> list[Visual]:
+        return self.records.strategies["s"][1]["visual_data"]

@@ -19,7 +19,7 @@ from graphs.audio_analysis import graph
 from nodes.audio_analysis.records import InMemoryAudioRecords
 from nodes.common.resources import Resources, bind
 from providers.models import Models
-from tests.graphs.audio_setting import (
+from tests.graphs.recording_setting import (
     EXAMPLES,
     REVIEW,
     SESSION,

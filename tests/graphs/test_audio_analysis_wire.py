@@ -12,7 +12,7 @@ from core.errors import ModelFailed
 from core.settings import Settings
 from nodes.common.resources import Resources, bind
 from providers.models import Models
-from tests.graphs.audio_setting import EXAMPLES, REVIEW, SESSION, THREAD, Setting, spoken_in
+from tests.graphs.recording_setting import EXAMPLES, REVIEW, SESSION, THREAD, Setting, spoken_in
 from tests.kit.model_faults import Body, CutStream, MalformedJson, SlowTokens, Status
 from tests.kit.model_server import ModelServer
 

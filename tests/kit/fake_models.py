@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import PrivateAttr
 
 from core.roles import Role
+from providers.images.model import Cards, Painter
 from providers.speech.model import AudioInput
 
 
@@ -131,6 +132,9 @@ class FakeModels:
     def fallback(self, role: Role) -> Role | None:
         return None
 
+    async def painter(self) -> Painter | Cards | None:
+        return None
+
     async def chat(self, role: Role) -> BaseChatModel:
         self.roles.append(role)
         return self.model
@@ -147,9 +151,11 @@ class RoleModels:
         scripts: Mapping[Role, Script | Sequence[Script]],
         max_attempts: int = 1,
         audio: AudioInput | None = None,
+        paints: Painter | Cards | None = None,
     ) -> None:
         self.max_attempts = max_attempts
         self.audio = audio
+        self.paints = paints
         self._models = {
             role: ScriptedModel(*(script if isinstance(script, list | tuple) else [script]))
             for role, script in scripts.items()
@@ -157,6 +163,9 @@ class RoleModels:
 
     def fallback(self, role: Role) -> Role | None:
         return "fallback" if "fallback" in self._models else None
+
+    async def painter(self) -> Painter | Cards | None:
+        return self.paints
 
     async def chat(self, role: Role) -> BaseChatModel:
         return self._models[role]
