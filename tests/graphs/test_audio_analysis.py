@@ -289,6 +289,39 @@ class TestLongRecording:
         assert output["summary"]
         assert len(setting.records.analyses[SESSION]["dialogues"]) == 5
 
+    async def test_a_failure_waits_for_those_that_have_begun(self, tmp_path: Path) -> None:
+        setting = Setting(tmp_path, '{"segments": [{"speaker": "A", "start": 1, "end": 2, "text": "在。"}]}')
+        await setting.keep(long_wav(tmp_path / "a.wav", 300))
+        setting.audio = setting.models.audio = hasty = Hasty(most_bytes=32_000 * 40)
+        with pytest.raises(ModelFailed):
+            await setting.run({"session_id": SESSION})
+        # Of twelve parts three had begun; one of them failed at once, the others were slow.
+        assert len(hasty.lent) == 3
+        assert setting.models.calls() == {"transcribe": 2}
+        setting.models.audio = FakeAudio()
+        assert (await setting.run(None))["summary"]
+        assert setting.models.calls() == {"transcribe": 12, "review": 1}
+
+    async def test_the_recording_is_fetched_once(self, tmp_path: Path) -> None:
+        setting = Setting(tmp_path, '{"segments": []}')
+        assert setting.audio is not None
+        setting.audio.most_bytes = 32_000 * 40
+        await setting.keep(long_wav(tmp_path / "a.wav", 200))
+        fetched, held, lend = 0, 0, setting.storage.file
+
+        @asynccontextmanager
+        async def fetch(key: str) -> AsyncIterator[Path]:
+            nonlocal fetched, held
+            fetched, held = fetched + 1, held + 1
+            async with lend(key) as path:
+                yield path
+            held -= 1
+
+        setting.storage.file = fetch  # type: ignore[method-assign]
+        with pytest.raises(InvalidInput):
+            await setting.run({"session_id": SESSION})
+        assert (len(setting.audio.lent), fetched, held) == (8, 1, 0)
+
     async def test_a_few_parts_at_once(self, tmp_path: Path) -> None:
         setting = Setting(tmp_path, '{"segments": []}')
         assert setting.audio is not None
@@ -332,6 +365,18 @@ class Stuck(FakeAudio):
                 if self.failure is not None:
                     raise self.failure
                 await asyncio.sleep(60)
+            yield block
+
+
+class Hasty(FakeAudio):
+    """The first one fails at once, the others take their time."""
+
+    @asynccontextmanager
+    async def attached(self, path: Path, media_type: str) -> AsyncIterator[dict[str, Any]]:
+        async with super().attached(path, media_type) as block:
+            if len(self.lent) == 1:
+                raise httpx.ConnectError("down")
+            await asyncio.sleep(0.3)
             yield block
 
 
