@@ -12,6 +12,8 @@ from providers.images.model import Cards, Painter
 from providers.images.painter import ChatPainter
 from providers.limits import limits_of
 from providers.offline.model import OfflineChatModel
+from providers.speech.model import AudioInput
+from providers.speech.vendors import AudioInputs
 from providers.vendors import ModelName
 
 ROLE_KEY = "colloquy_role"
@@ -29,6 +31,7 @@ class Models:
         self._settings = settings
         self._names = {role: self._named(role) for role in ROLES}
         self._models: dict[Role, asyncio.Task[BaseChatModel]] = {}
+        self._audio = AudioInputs(settings)
 
     def _named(self, role: Role) -> ModelName:
         chosen = self._settings.role(role).model
@@ -84,6 +87,10 @@ class Models:
         # Shielded: who is cancelled while it is made must not take it from the others.
         return await asyncio.shield(made)
 
+    def audio_input(self, role: Role) -> AudioInput | None:
+        """Return how recordings are lent to the role's model; None where it cannot hear."""
+        return self._audio.of(self._names[role])
+
     def _build(self, role: Role) -> BaseChatModel:
         name = self._names[role]
         metadata = {ROLE_KEY: role, MODEL_KEY: str(name)}
@@ -100,6 +107,7 @@ class Models:
         for task in made.values():
             if not _failed(task):
                 await _close(task.result())
+        await self._audio.aclose()
 
 
 def _failed(made: asyncio.Task[BaseChatModel]) -> bool:

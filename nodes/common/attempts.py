@@ -1,8 +1,10 @@
 """The one retry policy for model calls (X027): no client and no node retries by itself."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -61,11 +63,14 @@ class _Call:
 
     async def _streamed(self, on_text: Callable[[str], None]) -> AIMessage:
         whole = AIMessageChunk(content="")
-        async for chunk in self.model.astream(list(self.messages)):
-            whole += chunk
-            if text := str(chunk.text):
-                self.told = True
-                on_text(text)
+        stream = cast(AsyncGenerator[AIMessageChunk, Any], self.model.astream(list(self.messages)))
+        # A listener that has heard enough raises: the vendor is to stop then, not when the garbage is collected.
+        async with aclosing(stream):
+            async for chunk in stream:
+                whole += chunk
+                if text := str(chunk.text):
+                    self.told = True
+                    on_text(text)
         return whole
 
 
@@ -104,21 +109,30 @@ async def ask(
     return await _retrying(call.attempt, most)
 
 
+async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what is no chat with the role's model (an upload, a picture), again when it is worth it.
+
+    Raises:
+        ModelFailed: no attempt succeeded; its cause is the last error.
+    """
+
+    async def told() -> T:
+        try:
+            return await attempt()
+        except Exception as error:
+            log.warning("model_attempt_failed", role=role, error=type(error).__name__)
+            raise
+
+    return await _retrying(told, resources().models.max_attempts)
+
+
 async def paint(painter: Painter, description: str) -> bytes:
     """Have a picture painted, again when it is worth it; return it as it came.
 
     Raises:
         ModelFailed: no attempt brought a picture; its cause is the last error.
     """
-
-    async def attempt() -> bytes:
-        try:
-            return await painter.paint(description)
-        except Exception as error:
-            log.warning("model_attempt_failed", role="image", error=type(error).__name__)
-            raise
-
-    return await _retrying(attempt, resources().models.max_attempts)
+    return await attempted("image", partial(painter.paint, description))
 
 
 async def _retrying(attempt: Callable[[], Awaitable[T]], most: int) -> T:

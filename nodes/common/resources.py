@@ -18,6 +18,7 @@ from core.roles import Role
 from core.settings import Settings
 from providers.images.model import Cards, Painter
 from providers.models import Models
+from providers.speech.model import AudioInput
 from tools.mcp.environment import EnvironmentHub
 from tools.mcp.model import ToolHub
 from tools.mcp.none import NoServers
@@ -40,6 +41,10 @@ class ChatModels(Protocol):
 
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits (temperature, tokens, timeout) set."""
+        ...
+
+    def audio_input(self, role: Role) -> AudioInput | None:
+        """Return how recordings are lent to the role's model; None where it cannot hear."""
         ...
 
     async def painter(self) -> Painter | Cards | None:

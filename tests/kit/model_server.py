@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.kit.model_faults import Body, CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
+from tests.kit.model_files import UploadedFiles
 from tests.kit.model_protocols import ModelRequest, error, painted, pieces, read_gemini, read_images, read_openai, whole
 
 Answer = str | bytes | Fault
@@ -36,7 +37,9 @@ class ModelServer:
         self._scripts: dict[str, list[Script]] = {}
         self._requests: dict[str, list[ModelRequest]] = defaultdict(list)
         self._lock = threading.Lock()
+        self.files = UploadedFiles()
         routes = [
+            *self.files.routes(),
             Route("/v1/chat/completions", self._openai, methods=["POST"]),
             Route("/v1/images/generations", self._images, methods=["POST"]),
             Route("/v1beta/models/{call:path}", self._gemini, methods=["POST"]),
@@ -95,6 +98,7 @@ class ModelServer:
         with self._lock:
             self._scripts.clear()
             self._requests.clear()
+        self.files.reset()
 
     def _next(self, request: ModelRequest) -> Answer:
         with self._lock:
