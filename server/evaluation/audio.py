@@ -16,6 +16,7 @@ from nodes.audio_strategy.prompting import FINGERPRINT
 from nodes.audio_strategy.records import DirectoryShelf, InMemoryStrategyRecords, SkillShelf, StrategyRecords
 from nodes.common.resources import Resources, bind
 from providers.models import Models
+from providers.speech.model import AudioInput
 from server.evaluation import strategies
 from server.evaluation.audio_transcripts import LabelledTranscript, load
 from server.evaluation.sets import SETS, Sample, Set, outcomes_of
@@ -73,6 +74,9 @@ class _WithoutPictures:
 
     async def chat(self, role: Role) -> BaseChatModel:
         return await self._models.chat(role)
+
+    def audio_input(self, role: Role) -> AudioInput | None:
+        return self._models.audio_input(role)
 
     async def painter(self) -> None:
         return None
