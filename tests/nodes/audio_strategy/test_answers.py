@@ -17,7 +17,7 @@ def test_what_is_missing_but_not_needed_is_empty_and_what_is_long_is_cut() -> No
         '{"advices": [{"title": "短", "advice": "%s", "quotes": "一句"}]}' % ("长" * 900), SkillAnswer
     ).advices
     assert (item.insight, item.script, item.picture, item.quotes) == ("", "", "", ["一句"])
-    assert len(item.advice) == 400
+    assert len(item.advice) == 500
 
 
 def test_five_at_most_and_only_objects() -> None:
