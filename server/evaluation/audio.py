@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import typer
 from langchain_core.language_models import BaseChatModel
@@ -24,7 +25,7 @@ from skills.catalog import SKILLS
 
 _WORKFLOW: Final = "audio_strategy"
 _ROLES: Final[tuple[Role, ...]] = ("scene", "strategy", "fuse")
-_GIVEN: Final = {"session_id": "evaluation", "strategy_id": "evaluation"}
+_GIVEN: Final = {"session_id": "evaluation", "strategy_id": str(UUID(int=0))}
 _OFFLINE_NOTE: Final = (
     "These are figures of the offline model: rules look for words, and give a skill's own phrases. They show that the\n"
     "workflow holds together; they say nothing about how well a language model tells scenes or coaches."

@@ -56,6 +56,11 @@ def test_each_line_and_each_phrase_once() -> None:
     assert [one["quotes"] for one in advice_for(said)] == [["延期还要加班"], ["加班"]]
 
 
+def test_pictures_of_one_skill_differ() -> None:
+    found = advice_for("[00:01] a: 延期\n[00:02] b: 加班")
+    assert found[0]["picture"] != found[1]["picture"]
+
+
 def test_without_a_cue_the_skills_first_warning() -> None:
     [one] = advice_for("[00:01] a: 早\n[00:02] b: 吃了吗？")
     assert (one["advice"], one["script"], one["quotes"]) == ("不拿别人比较。", "", ["吃了吗？"])
