@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from select import POLLIN, poll
+from typing import Final
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -12,6 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from db.url import for_psycopg, for_sqlalchemy, search_path_option
+
+_RECONNECT_SECONDS: Final = 0.5
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
@@ -21,13 +25,9 @@ async def _autocommit(connection: AsyncConnection[DictRow]) -> None:
     await connection.set_autocommit(True)
 
 
-async def _check(connection: AsyncConnection[DictRow]) -> None:
-    """Let no connection out that the server has closed (a restart): only then has an idle one something to say."""
-    # Not select(): it takes no descriptor above 1023, and a process with many streams has them.
-    waiting = poll()
-    waiting.register(connection.fileno(), POLLIN)
-    if waiting.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+async def _go_on_trying(pool: Pool) -> None:
+    """Begin anew with attempts to connect, where one was given up; the pool itself waits for somebody who asks."""
+    await pool.check()
 
 
 class Database:
@@ -45,7 +45,11 @@ class Database:
             min_size=1,
             max_size=pool_size,
             open=False,
-            check=_check,
+            check=self._check,
+            # Its pauses double from one attempt to the next, and end with this: else a process would stay deaf for as
+            # long again as PostgreSQL was away, and miss its heartbeats.
+            reconnect_timeout=_RECONNECT_SECONDS,
+            reconnect_failed=_go_on_trying,
         )
         self._engine = create_async_engine(
             for_sqlalchemy(url),
@@ -66,6 +70,19 @@ class Database:
         """Close all connections."""
         await self.pool.close()
         await self._engine.dispose()
+
+    async def _check(self, connection: AsyncConnection[DictRow]) -> None:
+        """Let no connection out that the server has closed (a restart): only then has an idle one something to say."""
+        # Not select(): it takes no descriptor above 1023, and a process with many streams has them.
+        waiting = poll()
+        waiting.register(connection.fileno(), POLLIN)
+        if waiting.poll(0):
+            try:
+                await self.pool.check_connection(connection)
+            except psycopg.OperationalError:
+                # The others will be closed too, and who met them one by one would pause longer after each.
+                await self.pool.check()
+                raise
 
     @asynccontextmanager
     async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
