@@ -4,7 +4,10 @@
 
 One user's requests, one after another: `colloquy serve` in a process of its own, a lean client here, PostgreSQL beside
 both. The bare statement is the same SQL under the application's role, prepared, on one open connection; a list is two
-statements. Requests and statements take turns, so that both see the same machine.
+statements. The floor is a request for a call that is not there: HTTP, who calls, a transaction and an empty look-up.
+Requests, statements and the floor take turns, so that all see the same machine. `ratio` is request to statement;
+`above` is what the request takes beyond the floor, to the statement. Both are of the medians and of the 95th
+percentiles.
 """
 
 import argparse
@@ -44,7 +47,7 @@ def quantiles(values: list[float]) -> tuple[float, float]:
 
 
 async def measure(case: Case, client: Client, bare: AsyncConnection[Any], rounds: int) -> None:
-    """Print a line: the request, the bare SQL, their ratio, and a tenth of the seed's limit."""
+    """Print a line: the request, the bare SQL, the floor, how they compare, and a tenth of the seed's limit."""
 
     async def ask() -> Any:
         return await (client.get(case.path) if case.body is None else client.post(case.path, case.body))
@@ -54,20 +57,26 @@ async def measure(case: Case, client: Client, bare: AsyncConnection[Any], rounds
             cursor = await bare.execute(statement.encode(), case.values, prepare=True)
             await cursor.fetchall()
 
+    async def ask_for_nothing() -> Any:
+        return await client.get(f"{RECORDS}/{UUID(int=0)}", status="404")
+
     for _ in range(WARM):
         answer = await ask()
         await execute()
+        await ask_for_nothing()
     if case.rows is not None and len(answer["data"]["records"]) != case.rows:
         raise RuntimeError(f"{case.name}: {len(answer['data']['records'])} records")
-    taken, floor = [], []
+    taken, alone, floor = [], [], []
     for _ in range(rounds):
         taken.append(await milliseconds(ask))
-        floor.append(await milliseconds(execute))
-    (p50, p95), (bare50, bare95) = quantiles(taken), quantiles(floor)
+        alone.append(await milliseconds(execute))
+        floor.append(await milliseconds(ask_for_nothing))
+    (p50, p95), (sql50, sql95), (floor50, floor95) = quantiles(taken), quantiles(alone), quantiles(floor)
     verdict = "kept" if p95 <= case.limit / 10 else "NOT KEPT"
     print(
-        f"{case.name:32} p50 {p50:7.2f}  p95 {p95:7.2f}   bare SQL p50 {bare50:7.2f}  p95 {bare95:7.2f} ms"
-        f"   ratio {p95 / bare95:5.1f}   tenth of the limit {case.limit / 10:3.0f} {verdict}"
+        f"{case.name:32} p50 {p50:6.2f}  p95 {p95:6.2f}   SQL {sql50:6.2f} {sql95:6.2f}   floor {floor50:5.2f}"
+        f" {floor95:5.2f} ms   ratio {p50 / sql50:4.1f} {p95 / sql95:4.1f}   above {(p50 - floor50) / sql50:4.1f}"
+        f" {(p95 - floor95) / sql95:4.1f}   tenth of the limit {case.limit / 10:3.0f} {verdict}"
     )
 
 
