@@ -1,8 +1,10 @@
 """The one retry policy for model calls (X027): no client and no node retries by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -13,6 +15,9 @@ from core.errors import ModelFailed
 from core.roles import Role
 from nodes.common.resources import resources
 from providers.failures import is_model_error, is_retryable, retry_after
+from providers.images.model import Painter
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -58,11 +63,14 @@ class _Call:
 
     async def _streamed(self, on_text: Callable[[str], None]) -> AIMessage:
         whole = AIMessageChunk(content="")
-        async for chunk in self.model.astream(list(self.messages)):
-            whole += chunk
-            if text := str(chunk.text):
-                self.told = True
-                on_text(text)
+        stream = cast(AsyncGenerator[AIMessageChunk, Any], self.model.astream(list(self.messages)))
+        # A listener that has heard enough raises: the vendor is to stop then, not when the garbage is collected.
+        async with aclosing(stream):
+            async for chunk in stream:
+                whole += chunk
+                if text := str(chunk.text):
+                    self.told = True
+                    on_text(text)
         return whole
 
 
@@ -92,21 +100,47 @@ async def ask(
     most = attempts or models.max_attempts
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
     try:
-        return await _retrying(call, most)
+        return await _retrying(call.attempt, most)
     except ModelFailed:
         if (fallback := models.fallback(role)) is None:
             raise
     log.warning("model_fallback", role=role)
     call.role, call.model = fallback, await models.chat(fallback)
-    return await _retrying(call, most)
+    return await _retrying(call.attempt, most)
 
 
-async def _retrying(call: _Call, most: int) -> Answer:
+async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what is no chat with the role's model (an upload, a picture), again when it is worth it.
+
+    Raises:
+        ModelFailed: no attempt succeeded; its cause is the last error.
+    """
+
+    async def told() -> T:
+        try:
+            return await attempt()
+        except Exception as error:
+            log.warning("model_attempt_failed", role=role, error=type(error).__name__)
+            raise
+
+    return await _retrying(told, resources().models.max_attempts)
+
+
+async def paint(painter: Painter, description: str) -> bytes:
+    """Have a picture painted, again when it is worth it; return it as it came.
+
+    Raises:
+        ModelFailed: no attempt brought a picture; its cause is the last error.
+    """
+    return await attempted("image", partial(painter.paint, description))
+
+
+async def _retrying(attempt: Callable[[], Awaitable[T]], most: int) -> T:
     retrying = AsyncRetrying(
         stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
     )
     try:
-        return await retrying(call.attempt)
+        return await retrying(attempt)
     except Exception as error:
         if is_model_error(error):
             raise ModelFailed("模型暂时不可用，请稍后再试") from error
