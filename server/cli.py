@@ -89,6 +89,14 @@ async def _migrate(settings: Settings) -> None:
 
 
 @app.command()
+def reencrypt() -> None:
+    """Bring all that is encrypted under the newest of SECRETS_KEY and of CHECKPOINT_KEY; may be given at any time."""
+    from server import operators  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(operators.reencrypt(load_settings(log_level="warning")))
+
+
+@app.command()
 def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")]) -> None:
     """Write the whole database into one file; it may be in use."""
     from server import operators  # noqa: PLC0415 - heavy imports wait for a command
