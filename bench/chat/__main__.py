@@ -168,7 +168,7 @@ async def long_conversation(service: Service, turns: int) -> None:
         taken: tuple[list[float], list[float]] = ([], [])
         for _ in range(max(turns // 10, 1)):
             for who, found in zip((young, old), taken, strict=True):
-                found += await turns_of(service, who, mode, 1)
+                found.extend(await turns_of(service, who, mode, 1))
         early, late = (statistics.median(found) for found in taken)
         print(
             f"{mode}, after {turns} turns      p50 {late * 1000:.1f} ms, after {YOUNG_TURNS} {early * 1000:.1f} ms: "

@@ -1,8 +1,8 @@
 """The one retry policy for model calls (X027): no client and no node retries by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -15,6 +15,8 @@ from nodes.common.resources import resources
 from providers.failures import is_model_error, is_retryable, retry_after
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _BACKOFF: Final = wait_exponential_jitter(initial=0.2, max=2, jitter=0.2)
 # A vendor may ask for minutes; nobody who talks to us waits that long.
@@ -92,21 +94,26 @@ async def ask(
     most = attempts or models.max_attempts
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
     try:
-        return await _retrying(call, most)
+        return await retried(call.attempt, most)
     except ModelFailed:
         if (fallback := models.fallback(role)) is None:
             raise
     log.warning("model_fallback", role=role)
     call.role, call.model = fallback, await models.chat(fallback)
-    return await _retrying(call, most)
+    return await retried(call.attempt, most)
 
 
-async def _retrying(call: _Call, most: int) -> Answer:
+async def retried(attempt: Callable[[], Awaitable[T]], most: int) -> T:
+    """Call a model, again when it is worth it, `most` times in all.
+
+    Raises:
+        ModelFailed: no attempt brought an answer; its cause is the last error.
+    """
     retrying = AsyncRetrying(
         stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
     )
     try:
-        return await retrying(call.attempt)
+        return await retrying(attempt)
     except Exception as error:
         if is_model_error(error):
             raise ModelFailed("模型暂时不可用，请稍后再试") from error

@@ -197,9 +197,7 @@ async def recent(connection: Connection, session: Session, turns: int) -> list[d
 
     Of what is longer, the first 2,000 characters: all of it is sent with each run.
     """
-    cursor = await connection.execute(
-        "SELECT chat.past(%s, %s, %s) AS past", (session.id, session.owner_id, turns)
-    )
+    cursor = await connection.execute("SELECT chat.past(%s, %s, %s) AS past", (session.id, session.owner_id, turns))
     row = await cursor.fetchone()
     return row["past"] if row else []
 
