@@ -13,8 +13,9 @@ from psycopg.sql import SQL, Identifier
 from core.settings import SettingsError
 from db.url import for_psycopg, search_path_option
 
+NAME: Final = "vector"
 _EXTENSION: Final = """
-SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
+SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = %s
 """
 
 # `documents` says how far a document has come and, after a failure, when it is tried again; `due_at` is in the
@@ -90,16 +91,17 @@ def ensure(url: str) -> None:
 
 def _extension(connection: Connection) -> str:
     """Return the schema of pgvector, switched on if it is not."""
-    found = connection.execute(_EXTENSION).fetchone()
+    found = connection.execute(_EXTENSION, (NAME,)).fetchone()
     if found is None:
         _switch_on(connection)
-        found = connection.execute(_EXTENSION).fetchone()
+        found = connection.execute(_EXTENSION, (NAME,)).fetchone()
     return str(found[0]) if found else "public"
 
 
 def _switch_on(connection: Connection) -> None:
     version = connection.info.server_version // 10_000
-    if not connection.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'").fetchone():
+    known = connection.execute("SELECT count(*) > 0 FROM pg_available_extensions WHERE name = %s", (NAME,))
+    if known.fetchone() != (True,):
         raise SettingsError(
             f"MODEL_EMBED is set, and this PostgreSQL server has no pgvector: install it there (Debian and Ubuntu: "
             f"the package postgresql-{version}-pgvector), or unset MODEL_EMBED: documents are then found by full text"

@@ -85,7 +85,7 @@ class _OpenAI:
 
 
 class _Metered:
-    """OpenAI's own client of embeddings: LangChain drops the `usage` of its answers, and checks each number once more."""
+    """OpenAI's own client: LangChain drops the `usage` of its answers, and has each number checked once more."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner

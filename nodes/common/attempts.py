@@ -112,8 +112,12 @@ async def retried(attempt: Callable[[], Awaitable[T]], most: int) -> T:
     retrying = AsyncRetrying(
         stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
     )
+
+    async def once() -> T:
+        return await attempt()
+
     try:
-        return await retrying(attempt)
+        return await retrying(once)
     except Exception as error:
         if is_model_error(error):
             raise ModelFailed("模型暂时不可用，请稍后再试") from error

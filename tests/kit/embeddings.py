@@ -1,4 +1,4 @@
-"""Both vendors' embedding protocols, and vectors that mean something: words of one concept, in either language, agree."""
+"""Both vendors' embedding protocols, and vectors with a meaning: words of one concept, in either language, agree."""
 
 import math
 from typing import Any, Final
