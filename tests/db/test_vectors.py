@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from core.settings import SettingsError
-from db import vectors
+from db import backup, vectors
 from db.roles import role_url
 from server.database import migrate
 from tests.kit import catalogue, database
@@ -124,3 +125,17 @@ def test_both_tables_are_secured_and_the_application_owns_neither(server_url: st
         for statement in ("DROP POLICY owner ON chat_vectors.chunks", "TRUNCATE chat_vectors.chunks"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 app.execute(statement.encode())
+
+
+def test_a_backup_brings_them_along(server_url: str, tmp_path: Path) -> None:
+    source, target = (database.create(server_url, name) for name in ("vectors_saved", "vectors_restored"))
+    asyncio.run(migrate(source, vectors=True))
+    _use(source)
+    backup.dump(source, tmp_path / "dump")
+    backup.restore(target, tmp_path / "dump")
+    asyncio.run(migrate(target, vectors=True))
+    with psycopg.connect(role_url(target, "system")) as system:
+        assert one(system, "SELECT count(*) FROM chat_vectors.chunks") == 4
+        [[session]] = system.execute("SELECT id FROM chat.sessions").fetchall()
+        found = system.execute("SELECT position FROM chat_vectors.nearest(%s, 'm', '{1,0}', 1)", (session,)).fetchall()
+    assert found == [(1,)]
