@@ -15,6 +15,7 @@ from langchain_google_genai.chat_models import ChatGoogleGenerativeAIError
 
 from core.clock import SystemClock
 from providers.answers import BrokenAnswer
+from providers.images.model import NoPicture
 from providers.offline.model import OfflineRefusal
 
 _TOO_MANY: Final = 429
@@ -42,6 +43,7 @@ _OF_A_MODEL: Final = (
     ChatGoogleGenerativeAIError,  # statuses that Google's client has no class for, as 413 and 422
     httpx.HTTPError,
     OfflineRefusal,
+    NoPicture,
     *_BROKEN,
 )
 

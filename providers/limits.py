@@ -19,7 +19,13 @@ class Limits:
 _ORDINARY: Final = Limits(temperature=0.7, max_tokens=2000, timeout_seconds=60)
 DEFAULTS: Final[dict[Role, Limits]] = {
     "transcribe": Limits(temperature=0, max_tokens=32_000, timeout_seconds=240),
+    "review": Limits(temperature=0.2, max_tokens=2500, timeout_seconds=60),
     "scene": Limits(temperature=0, max_tokens=200, timeout_seconds=30),
+    # Five pieces of advice are about 1,500 tokens of JSON; half of it is nothing.
+    "strategy": Limits(temperature=0.5, max_tokens=4000, timeout_seconds=90),
+    "fuse": Limits(temperature=0.2, max_tokens=4500, timeout_seconds=90),
+    # A picture is paid for in tokens too: one to five thousand.
+    "image": Limits(temperature=1, max_tokens=8192, timeout_seconds=120),
     "fast": Limits(temperature=0.7, max_tokens=300, timeout_seconds=15),
     "interpret": Limits(temperature=0, max_tokens=1000, timeout_seconds=30),
     "diary": Limits(temperature=0.7, max_tokens=1500, timeout_seconds=30),

@@ -14,7 +14,7 @@ from providers.answers import WholeCompatible, WholeGoogle, WholeOpenAI
 from providers.limits import Limits
 
 # Servers that check no key (Ollama, vLLM, llama.cpp) still get an Authorization header.
-_NO_KEY: Final = SecretStr("none")
+NO_KEY: Final = SecretStr("none")
 # OpenAI's models, wherever they are served, understand `max_completion_tokens`; its newer ones understand nothing else.
 _OPENAI_HOST: Final = re.compile(r"(?:^|\.)openai\.(?:azure\.)?com$")
 # These take no temperature but their own; LangChain leaves it out for gpt-5 only.
@@ -56,7 +56,7 @@ def check(name: ModelName, settings: Settings, variable: str) -> None:
     """
     missing = {
         "google_genai": settings.google_api_key is None and "GOOGLE_API_KEY",
-        "openai": settings.openai_api_key is None and _is_openai(settings.openai_base_url) and "OPENAI_API_KEY",
+        "openai": settings.openai_api_key is None and is_openai(settings.openai_base_url) and "OPENAI_API_KEY",
         "qwen": settings.dashscope_api_key is None and "DASHSCOPE_API_KEY",
     }.get(name.provider)
     if missing:
@@ -79,7 +79,7 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
             )
         case "qwen":
             return _compatible(name, limits, metadata, settings.dashscope_api_key, settings.dashscope_base_url)
-        case _ if settings.openai_base_url and not _is_openai(settings.openai_base_url):
+        case _ if settings.openai_base_url and not is_openai(settings.openai_base_url):
             return _compatible(name, limits, metadata, settings.openai_api_key, settings.openai_base_url)
         case _:
             chosen = _openai(name, limits, metadata)
@@ -88,7 +88,8 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
             return WholeOpenAI(**chosen, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
 
 
-def _is_openai(url: str | None) -> bool:
+def is_openai(url: str | None) -> bool:
+    """Tell whether an address is OpenAI's own, or one that it serves its models at."""
     return url is None or _OPENAI_HOST.search(urlsplit(url).hostname or "") is not None
 
 
@@ -97,7 +98,7 @@ def _compatible(
 ) -> BaseChatModel:
     # ChatOpenAI sends the limit as `max_completion_tokens`, which only OpenAI itself understands; its base sends
     # `max_tokens`, which all the others do.
-    return WholeCompatible(**_openai(name, limits, metadata), api_key=key or _NO_KEY, base_url=base_url)
+    return WholeCompatible(**_openai(name, limits, metadata), api_key=key or NO_KEY, base_url=base_url)
 
 
 def _openai(name: ModelName, limits: Limits, metadata: dict[str, Any]) -> dict[str, Any]:

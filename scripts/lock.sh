@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 common=(--python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet)
-uv pip compile pyproject.toml --extra studio --group build --group dev "${common[@]}" -o requirements-dev.lock "$@"
+uv pip compile pyproject.toml --extra studio --extra oss --group build --group dev "${common[@]}" -o requirements-dev.lock "$@"
 uv pip compile pyproject.toml --group build -c requirements-dev.lock "${common[@]}" -o requirements.lock "$@"

@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from server import health, monitoring
+from server.audio.endpoints import player, segments, strategies, upload
+from server.audio.endpoints import sessions as audio_sessions
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, aliyun, record_statistics, records, rules, summaries
 from server.chat.endpoints import chat, documents
@@ -21,6 +23,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     monitoring.router,
     auth.router,
+    upload.router,
+    audio_sessions.router,
+    strategies.router,
+    segments.router,
+    player.router,
     # Before the records, whose `/{record_id}` its path fits (C026).
     record_statistics.router,
     records.router,

@@ -21,16 +21,20 @@ from jobs.queue import JobQueue
 from providers.embeddings import Embedder, embedder_of
 from providers.models import Models
 from server import metrics
+from server.audio.storage import storage_from
+from server.auth.identity import signing_secret
 from server.interpret.tool_mirror import SwitchedOff, ToolMirror
 from server.limits import RateLimits
 from server.runs import workflows
 from server.runs.broker import Broker
 from server.runs.engine import RunEngine
 from server.runs.workflows import Workflows
+from tools.audio.worker import AudioTools
 from tools.mcp import configuration as tool_servers
 from tools.mcp.environment import hub_from
 from tools.mcp.hub import McpHub
 from tools.mcp.model import ToolHub
+from tools.storage.model import Storage
 
 _SYSTEM_CONNECTIONS: Final = 4
 
@@ -56,6 +60,8 @@ class Runtime:
     engine: RunEngine
     hub: McpHub
     tools: ToolHub
+    storage: Storage
+    audio_tools: AudioTools
     clock: Clock
     ids: IdSource
 
@@ -90,6 +96,8 @@ async def open_runtime(
         tools: in place of those of the servers that the settings name.
     """
     ids = RandomIds()
+    time = clock or SystemClock()
+    secret = await asyncio.to_thread(signing_secret, settings)
     models = Models(settings)
     embedder = embedder_of(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
@@ -126,7 +134,9 @@ async def open_runtime(
             engine=engine,
             hub=hub,
             tools=ToolMirror(tools or hub, system.pool),
-            clock=clock or SystemClock(),
+            storage=storage_from(settings, secret, time),
+            audio_tools=AudioTools(),
+            clock=time,
             ids=ids,
         )
     finally:

@@ -8,10 +8,14 @@ from typing import Final
 from uuid import UUID
 
 from jobs.worker import JobWorker
+from nodes.audio_analysis.records import AudioRecords
+from nodes.audio_strategy.records import StrategyRecords
 from nodes.call_summary.records import CallRecords
 from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from nodes.meta_workflow.records import ChatRecords, Documents
+from server.audio.records import CoachingRecords, RecordingRecords
+from server.audio.upkeep import AudioUpkeep
 from server.calls.summary_records import SummaryRecords
 from server.chat import records as chat
 from server.chat.embedding import EMBED_JOB, DocumentEmbedding
@@ -26,6 +30,7 @@ from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
 from tools.mcp.policy import ToolPolicy
+from tools.storage.model import Storage
 
 DRAIN_SECONDS: Final = 10.0
 
@@ -85,6 +90,9 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
     """Return what the nodes of an owner's run may read and write."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     return {
+        AudioRecords: RecordingRecords(database, owner_id, settle),
+        StrategyRecords: CoachingRecords(database, owner_id, settle),
+        Storage: runtime.storage,
         CallRecords: SummaryRecords(database, owner_id, settle),
         InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
         ToolJournal: interpret.CallJournal(database, owner_id, settle),
@@ -94,7 +102,7 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
     }
 
 
-def _periodic(runtime: Runtime) -> tuple[Retention, ChatRetention, DailyCompliance]:
+def _periodic(runtime: Runtime) -> tuple[Retention, ChatRetention, DailyCompliance, AudioUpkeep]:
     """Return what is done now and then, beside the runs."""
     settings, pool, clock = runtime.settings, runtime.system.pool, runtime.clock
     every = settings.retention_sweep_seconds
@@ -103,4 +111,5 @@ def _periodic(runtime: Runtime) -> tuple[Retention, ChatRetention, DailyComplian
         Retention(pool, Limits.of(settings), clock, every, journal),
         ChatRetention(pool, clock, every),
         DailyCompliance(runtime.system, clock),
+        AudioUpkeep(runtime.system, runtime.storage, every),
     )

@@ -1,4 +1,4 @@
-"""Audio strategy (seed 000), schema `audio`: so far who logs in by phone (K16, K17)."""
+"""Audio strategy (seed 000), schema `audio`: who logs in by phone (K16, K17). Recordings: see `recordings`."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,8 +1,10 @@
 """The one retry policy for model calls (X027): no client and no node retries by itself."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -13,10 +15,11 @@ from core.errors import ModelFailed
 from core.roles import Role
 from nodes.common.resources import resources
 from providers.failures import is_model_error, is_retryable, retry_after
-
-log = structlog.get_logger(__name__)
+from providers.images.model import Painter
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 _BACKOFF: Final = wait_exponential_jitter(initial=0.2, max=2, jitter=0.2)
 # A vendor may ask for minutes; nobody who talks to us waits that long.
@@ -60,11 +63,14 @@ class _Call:
 
     async def _streamed(self, on_text: Callable[[str], None]) -> AIMessage:
         whole = AIMessageChunk(content="")
-        async for chunk in self.model.astream(list(self.messages)):
-            whole += chunk
-            if text := str(chunk.text):
-                self.told = True
-                on_text(text)
+        stream = cast(AsyncGenerator[AIMessageChunk, Any], self.model.astream(list(self.messages)))
+        # A listener that has heard enough raises: the vendor is to stop then, not when the garbage is collected.
+        async with aclosing(stream):
+            async for chunk in stream:
+                whole += chunk
+                if text := str(chunk.text):
+                    self.told = True
+                    on_text(text)
         return whole
 
 
@@ -103,19 +109,45 @@ async def ask(
     return await retried(call.attempt, most)
 
 
-async def retried(attempt: Callable[[], Awaitable[T]], most: int) -> T:
-    """Call a model, again when it is worth it, `most` times in all.
+async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what is no chat with the role's model (an upload, a picture), again when it is worth it.
 
     Raises:
-        ModelFailed: no attempt brought an answer; its cause is the last error.
+        ModelFailed: no attempt succeeded; its cause is the last error.
     """
-    retrying = AsyncRetrying(
-        stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
-    )
+
+    async def told() -> T:
+        try:
+            return await attempt()
+        except Exception as error:
+            log.warning("model_attempt_failed", role=role, error=type(error).__name__)
+            raise
+
+    return await retried(told, resources().models.max_attempts)
+
+
+async def paint(painter: Painter, description: str) -> bytes:
+    """Have a picture painted, again when it is worth it; return it as it came.
+
+    Raises:
+        ModelFailed: no attempt brought a picture; its cause is the last error.
+    """
+    return await attempted("image", partial(painter.paint, description))
+
+
+async def retried(attempt: Callable[[], Awaitable[T]], most: int) -> T:
+    """Do what asks a model, also outside of a run, again when it is worth it, `most` times in all.
+
+    Raises:
+        ModelFailed: no attempt succeeded; its cause is the last error.
+    """
 
     async def once() -> T:
         return await attempt()
 
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
+    )
     try:
         return await retrying(once)
     except Exception as error:

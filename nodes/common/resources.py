@@ -16,7 +16,9 @@ from core.clock import Clock, SystemClock
 from core.ids import IdSource, RandomIds
 from core.roles import Role
 from core.settings import Settings
+from providers.images.model import Cards, Painter
 from providers.models import Models
+from providers.speech.model import AudioInput
 from tools.mcp.environment import EnvironmentHub
 from tools.mcp.model import ToolHub
 from tools.mcp.none import NoServers
@@ -39,6 +41,14 @@ class ChatModels(Protocol):
 
     async def chat(self, role: Role) -> BaseChatModel:
         """Return the role's model with its limits (temperature, tokens, timeout) set."""
+        ...
+
+    def audio_input(self, role: Role) -> AudioInput | None:
+        """Return how recordings are lent to the role's model; None where it cannot hear."""
+        ...
+
+    async def painter(self) -> Painter | Cards | None:
+        """Return what paints pictures; None where nothing is configured for it (G11)."""
         ...
 
 

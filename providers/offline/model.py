@@ -23,6 +23,9 @@ from providers.offline.deep.quick import reply
 from providers.offline.deep.story import tell
 from providers.offline.deep.text import write
 from providers.offline.instructions.match import plan_calls
+from providers.offline.review.review import review
+from providers.offline.strategy.advise import advise
+from providers.offline.strategy.fusion import fuse
 from providers.offline.strategy.scene import recognise_scene
 from providers.offline.summary import summarise
 
@@ -31,7 +34,10 @@ Rule = Callable[[Sequence[BaseMessage]], str]
 # What it can do; everything else it refuses.
 RULES: Final[dict[Role, Rule]] = {
     "summary": summarise,
+    "review": review,
     "scene": recognise_scene,
+    "strategy": advise,
+    "fuse": fuse,
     "interpret": plan_calls,
     "diary": write_diary,
     "activity": write_activity,

@@ -1,6 +1,6 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,14 +66,14 @@ async def drive(
     events: RunWriter,
     driven: Driven,
     *,
-    callbacks: list[BaseCallbackHandler],
+    callbacks: Sequence[BaseCallbackHandler],
     control: RunControl,
 ) -> None:
     """Execute the claimed run on `graph`, which carries its saver; `driven` holds what came before an exception too."""
     options = RunOptions(**claimed.request.get("options", {}))
     driven.output_names = _output_names(graph) if options.keeps_output else None
     driven.is_one_value = isinstance(graph.output_channels, str)
-    config = _config(claimed, options) | {"callbacks": callbacks}
+    config = _config(claimed, options) | {"callbacks": list(callbacks)}
     if claimed.restarts_input and options.checkpoint is not None:
         await _check_there(graph, config)
     teller = Teller(frozenset(claimed.request["stream_modes"]))

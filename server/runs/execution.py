@@ -29,6 +29,7 @@ from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive
 from server.runs.feed import Feed
+from server.runs.guard import StepGuard
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
 from server.runs.workflows import Workflows, with_saver
@@ -188,9 +189,10 @@ class Execution:
             ids=parts.ids,
             repositories=parts.repositories(claimed.owner_id, writer.settle),
         )
+        callbacks = [StepGuard(writer.hold), collector]
         with bind(bound):
             async with parts.workflows.opened(claimed) as graph:
-                await drive(with_saver(graph, saver), claimed, writer, driven, callbacks=[collector], control=control)
+                await drive(with_saver(graph, saver), claimed, writer, driven, callbacks=callbacks, control=control)
 
     async def _finish(self, outcome: Outcome | None, writer: RunWriter, calls: Sequence[Usage]) -> Finished:
         """Write how the run ended, or give it back."""

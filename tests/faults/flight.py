@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from langgraph_sdk.client import LangGraphClient
 
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Fleet, Mark
 from tests.faults.report import Report
 from tests.faults.streams import Follower, Seen, log_of, wrong_with
 from tests.kit.processes import Program
@@ -31,6 +31,8 @@ class Flight:
     run: str = ""
     following: asyncio.Task[list[Seen]] | None = None
     committed: list[tuple[float, set[str]]] = field(default_factory=list)
+    woken: tuple[int, float] | None = None
+    """Which process was frozen (its pid), and when it woke."""
 
     async def start(self, at: Program, readers: Sequence[Program], **options: Any) -> None:
         """Start it at a server, and follow its stream at others."""
@@ -98,13 +100,26 @@ class Flight:
         return found
 
     def _begun_again(self) -> list[str]:
-        begins = [mark for mark in self.fleet.marks(self.label) if mark.kind == "begin"]
+        marks = self.fleet.marks(self.label)
+        begins = [mark for mark in marks if mark.kind == "begin" and not self._was_beginning(mark, marks)]
         return [
             f"{mark.item} was committed {mark.at - when:.2f} s before it began in attempt {mark.attempt}"
             for when, done in self.committed
             for mark in begins
             if mark.at > when and mark.item in done
         ]
+
+    def _was_beginning(self, mark: Mark, marks: Sequence[Mark]) -> bool:
+        """Tell whether a process was about to begin a step when it was frozen, and does so as it wakes.
+
+        The engine looks at the fence before a step's first line; nothing can look between that and the line itself. So
+        who was frozen between two steps may begin the second one, and only that; who was frozen in one begins none.
+        """
+        if self.woken is None or mark.pid != self.woken[0]:
+            return False
+        own = [one for one in marks if (one.pid, one.attempt) == (mark.pid, mark.attempt)]
+        place = own.index(mark)
+        return place > 0 and own[place - 1].kind == "end" and own[place - 1].at < self.woken[1] <= mark.at
 
     async def _not_shown(self, client: LangGraphClient) -> list[str]:
         assert self.following is not None

@@ -5,7 +5,7 @@ import time
 from random import Random
 from typing import Final, Literal
 
-from tests.faults.fleet import Fleet, freeze, until, wake
+from tests.faults.fleet import Fleet, Mark, freeze, until, wake
 from tests.faults.flight import Flight, launch
 from tests.faults.report import Report
 from tests.kit.processes import Program
@@ -39,32 +39,38 @@ async def _freeze(fleet: Fleet, front: Program, random: Random, runs: int, wakes
         report.caused += 1
         met = [flight for flight in flights if fleet.marks(flight.label)[-1].pid == victim.process.pid]
         async with fleet.client(front) as client:
-            for flight in met:
-                await until(lambda flight=flight, victim=victim: _taken_over(flight, victim), _TAKEN_OVER_SECONDS)  # type: ignore[misc]
-                again = next(mark for mark in fleet.marks(flight.label) if mark.attempt > 1)
-                report.recovery.append(again.at - frozen)
-                # Ahead of the frozen one by some steps (or at the end): what it would do next is done.
-                await until(lambda flight=flight, pid=again.pid: _is_ahead(flight, pid))  # type: ignore[misc]
+            taken = [flight for flight in met if await _is_taken_over(flight, victim, frozen, report)]
             if wakes == "next":
                 for flight in flights:
                     await client.runs.join(flight.thread, flight.run)
-                flights += await _go_on(front, met)
-                report.runs -= len(met)
+                flights += await _go_on(front, taken)
+                report.runs -= len(taken)
             for flight in flights:
                 await flight.look(client)
+            for flight in flights:
+                flight.woken = (victim.process.pid, time.time())
             wake(victim)
             await asyncio.gather(*(flight.judge(client, report) for flight in flights))
         await _works_on(fleet, victim, report)
     return report
 
 
-def _taken_over(flight: Flight, victim: Program) -> bool:
-    return flight.fleet.marks(flight.label)[-1].pid != victim.process.pid
+async def _is_taken_over(flight: Flight, victim: Program, since: float, report: Report) -> bool:
+    """Wait until another process is some steps ahead with a run; False where there was nothing left to do of it."""
 
+    def others() -> list[Mark]:
+        return [mark for mark in flight.fleet.marks(flight.label) if mark.pid != victim.process.pid and mark.at > since]
 
-def _is_ahead(flight: Flight, pid: int) -> bool:
-    done = sum(mark.kind == "end" and mark.pid == pid for mark in flight.fleet.marks(flight.label))
-    return done >= _AHEAD or (flight.following is not None and flight.following.done())
+    def has_ended() -> bool:
+        return flight.following is not None and flight.following.done()
+
+    await until(lambda: bool(others()) or has_ended(), _TAKEN_OVER_SECONDS)
+    if not others():
+        return False
+    report.recovery.append(others()[0].at - since)
+    # Ahead of the frozen one (or at the end): what it would do next is done.
+    await until(lambda: sum(mark.kind == "end" for mark in others()) >= _AHEAD or has_ended())
+    return True
 
 
 async def _go_on(front: Program, ended: list[Flight]) -> list[Flight]:

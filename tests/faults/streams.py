@@ -76,6 +76,10 @@ async def log_of(client: LangGraphClient, thread: str, run: str) -> list[Seen]:
 def wrong_with(seen: Sequence[Seen], log: Sequence[Seen], steps: int) -> list[str]:
     """Return what a client may not see that was there from a run's beginning: gaps, and repeats that nobody announced.
 
+    A new attempt begins with the first token of a step, or with the result of one whose tokens were all shown:
+    LangGraph saves what a task gave before it saves the checkpoint that follows. A crash between the two leaves a step
+    that is done and does not run again; the next attempt tells its result alone.
+
     Args:
         seen: what it saw of a run of the graph `work`, with the modes `updates` and `custom`.
         log: what is kept of the run.
@@ -85,6 +89,7 @@ def wrong_with(seen: Sequence[Seen], log: Sequence[Seen], steps: int) -> list[st
     missed = {event.id for event in log} - {event.id for event in seen}
     found += [f"{sorted(missed)} were never shown"] if missed else []
     attempt, shown = 0, 0
+    whole: set[int] = set()
     expected: tuple[int, int] | None = None
     for event in seen:
         if event.event == "metadata":
@@ -96,12 +101,14 @@ def wrong_with(seen: Sequence[Seen], log: Sequence[Seen], steps: int) -> list[st
         if place is None:
             found.append(f"{event.id} is {event.event}: {event.data}")
             continue
-        begins_anew = expected is None and place[1] == 0 and place[0] <= shown
+        step, token = place
+        begins_anew = expected is None and step <= shown and (token == 0 or (token == TOKENS and step in whole))
         if not begins_anew and place != expected:
             found.append(f"{event.id} shows {place}, expected was {expected or f'(at most {shown}, 0)'}")
-        is_whole = place[1] == TOKENS
-        expected = (place[0] + 1, 0) if is_whole else (place[0], place[1] + 1)
-        shown = max(shown, place[0] + is_whole)
+        if token == TOKENS - 1:
+            whole.add(step)
+        expected = (step + 1, 0) if token == TOKENS else (step, token + 1)
+        shown = max(shown, step + (token == TOKENS))
     return found if shown == steps else [*found, f"{shown} of {steps} steps were shown"]
 
 

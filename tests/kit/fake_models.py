@@ -1,7 +1,10 @@
 """Chat models that answer from a script, and note what they were asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -12,6 +15,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import PrivateAttr
 
 from core.roles import Role
+from providers.images.model import Cards, Painter
+from providers.speech.model import AudioInput
 
 
 @dataclass(frozen=True)
@@ -94,26 +99,63 @@ class ScriptedModel(BaseChatModel):
 
 
 @dataclass
+class FakeAudio:
+    """Lends a file as its size and media type; `held` is how many are lent now, `most_held` how many were at once."""
+
+    media_types: frozenset[str] = frozenset({"audio/mpeg"})
+    most_bytes: int = 14 * 1024 * 1024
+    lent: list[tuple[int, str]] = field(default_factory=list)
+    held: int = 0
+    most_held: int = 0
+
+    @asynccontextmanager
+    async def attached(self, path: Path, media_type: str) -> AsyncIterator[dict[str, Any]]:
+        size = (await asyncio.to_thread(path.stat)).st_size
+        self.lent.append((size, media_type))
+        self.held += 1
+        self.most_held = max(self.most_held, self.held)
+        try:
+            yield {"type": "text", "text": f"({size} bytes of {media_type})"}
+        finally:
+            self.held -= 1
+
+
+@dataclass
 class FakeModels:
     """One model for every role."""
 
     model: BaseChatModel
     max_attempts: int = 3
     roles: list[Role] = field(default_factory=list)
+    audio: AudioInput | None = None
 
     def fallback(self, role: Role) -> Role | None:
+        return None
+
+    async def painter(self) -> Painter | Cards | None:
         return None
 
     async def chat(self, role: Role) -> BaseChatModel:
         self.roles.append(role)
         return self.model
 
+    def audio_input(self, role: Role) -> AudioInput | None:
+        return self.audio
+
 
 class RoleModels:
     """A scripted model for each role that has a script; a role without one is not expected to be asked."""
 
-    def __init__(self, scripts: Mapping[Role, Script | Sequence[Script]], max_attempts: int = 1) -> None:
+    def __init__(
+        self,
+        scripts: Mapping[Role, Script | Sequence[Script]],
+        max_attempts: int = 1,
+        audio: AudioInput | None = None,
+        paints: Painter | Cards | None = None,
+    ) -> None:
         self.max_attempts = max_attempts
+        self.audio = audio
+        self.paints = paints
         self._models = {
             role: ScriptedModel(*(script if isinstance(script, list | tuple) else [script]))
             for role, script in scripts.items()
@@ -122,8 +164,14 @@ class RoleModels:
     def fallback(self, role: Role) -> Role | None:
         return "fallback" if "fallback" in self._models else None
 
+    async def painter(self) -> Painter | Cards | None:
+        return self.paints
+
     async def chat(self, role: Role) -> BaseChatModel:
         return self._models[role]
+
+    def audio_input(self, role: Role) -> AudioInput | None:
+        return self.audio
 
     def requests(self, role: Role) -> list[list[BaseMessage]]:
         """Return what the role's model was asked."""

@@ -1,5 +1,6 @@
 """Requests and answers of both vendors' protocols, as far as the real clients use them."""
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,34 @@ def read_gemini(body: dict[str, Any], model: str, *, streamed: bool) -> ModelReq
         temperature=config.get("temperature"),
         raw=body,
     )
+
+
+def read_images(body: dict[str, Any]) -> ModelRequest:
+    return ModelRequest(
+        vendor="openai",
+        role=body["model"],
+        streamed=False,
+        system="",
+        user=body["prompt"],
+        max_tokens=None,
+        temperature=None,
+        raw=body,
+    )
+
+
+def painted(request: ModelRequest, picture: bytes) -> dict[str, Any]:
+    """Return the body of an answer with a picture."""
+    encoded = base64.b64encode(picture).decode()
+    if request.vendor == "gemini":
+        part = {"inlineData": {"mimeType": "image/png", "data": encoded}}
+        candidate = {
+            "content": {"role": "model", "parts": [{"text": "好的："}, part]},
+            "finishReason": "STOP",
+            "index": 0,
+        }
+        return {"candidates": [candidate], "modelVersion": "scripted", "usageMetadata": _gemini_usage("四个字了")}
+    used = {"input_tokens": 11, "output_tokens": 4, "total_tokens": 15}
+    return {"created": 1, "data": [{"b64_json": encoded}], "usage": used}
 
 
 def whole(request: ModelRequest, text: str) -> dict[str, Any]:

@@ -21,22 +21,29 @@ from starlette.routing import Route
 
 from tests.kit import embeddings
 from tests.kit.model_faults import Body, CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
-from tests.kit.model_protocols import ModelRequest, error, pieces, read_gemini, read_openai, whole
+from tests.kit.model_files import UploadedFiles
+from tests.kit.model_protocols import ModelRequest, error, painted, pieces, read_gemini, read_images, read_openai, whole
 
-Answer = str | Fault
+Answer = str | bytes | Fault
 Script = Answer | Callable[[ModelRequest], Answer]
 
 
 class ModelServer:
-    """Scripted models. The last answer of a script is repeated; a role without one gives a plain sentence."""
+    """Scripted models. The last answer of a script is repeated; a role without one gives a plain sentence.
+
+    An answer of bytes is a picture.
+    """
 
     def __init__(self) -> None:
         self._scripts: dict[str, list[Script]] = {}
         self._requests: dict[str, list[ModelRequest]] = defaultdict(list)
         self._lock = threading.Lock()
+        self.files = UploadedFiles()
         routes = [
+            *self.files.routes(),
             Route("/v1/chat/completions", self._openai, methods=["POST"]),
             Route("/v1/embeddings", self._openai_embeddings, methods=["POST"]),
+            Route("/v1/images/generations", self._images, methods=["POST"]),
             Route("/v1beta/models/{call:path}", self._gemini, methods=["POST"]),
         ]
         config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
@@ -93,6 +100,7 @@ class ModelServer:
         with self._lock:
             self._scripts.clear()
             self._requests.clear()
+        self.files.reset()
 
     def _next(self, request: ModelRequest) -> Answer:
         with self._lock:
@@ -103,6 +111,9 @@ class ModelServer:
 
     async def _openai(self, request: Request) -> Response:
         return await self._answer(read_openai(await request.json()))
+
+    async def _images(self, request: Request) -> Response:
+        return await self._answer(read_images(await request.json()))
 
     async def _gemini(self, request: Request) -> Response:
         model, _, method = request.path_params["call"].partition(":")
@@ -143,8 +154,8 @@ class ModelServer:
                 return _proper(request, text)
             case SlowTokens(text, seconds):
                 return _proper(request, text, pause=seconds)
-            case str(text):
-                return _proper(request, text)
+            case (str() | bytes()) as answer:
+                return _proper(request, answer)
 
 
 def _as_it_is(request: ModelRequest, fault: Body | MalformedJson) -> Response:
@@ -155,7 +166,9 @@ def _as_it_is(request: ModelRequest, fault: Body | MalformedJson) -> Response:
     return Response('{"choices": [{"mess', media_type="application/json")
 
 
-def _proper(request: ModelRequest, text: str, pause: float = 0) -> Response:
+def _proper(request: ModelRequest, text: str | bytes, pause: float = 0) -> Response:
+    if isinstance(text, bytes):
+        return JSONResponse(painted(request, text))
     if request.streamed:
         return StreamingResponse(_paused(pieces(request, text), pause), media_type="text/event-stream")
     return JSONResponse(whole(request, text))

@@ -3,12 +3,13 @@
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 from wave import Wave_write
 
-from tools.audio.decoding import frames, opened
-from tools.audio.samples import SAMPLE_BYTES, plain, resampled, write_wav
+from tools.audio.decoding import opened
+from tools.audio.samples import SAMPLE_BYTES, Missed, located, plain, resampled, write_wav
 
 # Seven minutes at 16 kHz are 13.4 MB, 17.9 MB in base64: below the 20 MB of a request with the audio inline.
 PART_SECONDS: Final = 420.0
@@ -43,21 +44,37 @@ def plan(duration: float, part: float = PART_SECONDS, overlap: float = OVERLAP_S
 def write_parts(path: Path, parts: list[Part], folder: Path) -> list[Path]:
     """Write each part as a WAV file (one channel, 16 kHz, 16 bit) into `folder`, in one pass over the recording.
 
+    What lies before the first part and after the last one is not decoded, where the container lets us seek.
+
     Raises:
         AudioRefused: the recording cannot be used.
     """
+    try:
+        return _write(path, parts, folder, seek=True)
+    except Missed:
+        return _write(path, parts, folder, seek=False)
+
+
+def _write(path: Path, parts: list[Part], folder: Path, *, seek: bool) -> list[Path]:
     targets = [folder / f"part-{number:03}.wav" for number in range(len(parts))]
+    begin, end = min(part.start for part in parts), round(max(part.end for part in parts) * RATE)
     with opened(path) as recording, ExitStack() as files:
+        decoded = located(recording, begin, seek=seek)
+        position, first = next(decoded)
+        if position > round(begin * first.sample_rate):
+            raise Missed
         windows = [
             _Window(files.enter_context(write_wav(target, channels=1, rate=RATE)), part)
             for target, part in zip(targets, parts, strict=True)
         ]
-        at = 0
-        for frame in resampled(frames(recording), layout="mono", rate=RATE):
+        at = round(position * RATE / first.sample_rate)
+        for frame in resampled(chain([first], (frame for _, frame in decoded)), layout="mono", rate=RATE):
             block = plain(frame)
             for window in windows:
                 window.take(block, at)
             at += frame.samples
+            if at >= end:
+                break
     return targets
 
 

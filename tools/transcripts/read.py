@@ -96,13 +96,14 @@ def _checked(segment: Segment, duration: float | None) -> Segment:
         if start >= duration or end > duration + _TOLERANCE_SECONDS:
             raise TranscriptRefused("outside")
         end = min(end, duration)
-    text = _tidy(segment["text"])
-    speaker = _tidy(segment["speaker"]) or UNKNOWN_SPEAKER
+    text = tidy(segment["text"])
+    speaker = tidy(segment["speaker"]) or UNKNOWN_SPEAKER
     if len(text) > MOST_TEXT or len(speaker) > MOST_SPEAKER:
         raise TranscriptRefused("too_large")
     return Segment(speaker=speaker, start=round(float(start), 3), end=round(float(end), 3), text=text)
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
+    """Return a text in one line, without what cannot be printed or stored."""
     # No database keeps a NUL in a text, and no reader sees the other controls.
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

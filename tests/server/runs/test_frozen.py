@@ -1,10 +1,15 @@
-"""A process that does not know that its run was taken over begins no further step."""
+"""A run that is taken over in the worst moments: who had it begins no further step, and who has it none twice."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from checkpoints.run_saver import RunSaver
+from checkpoints.saver import FenceLost
 from server.runs import writer
 from server.runs.model import RunRequest
 from server.runtime import Runtime
@@ -21,8 +26,78 @@ async def test_no_step_begins_after_the_run_was_taken_over(
     asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input=given)
     run_id = await runtime.engine.start(asked)
     await until_next(runtime, asked, "slow")
+    await _take_over(runtime, asked.thread_id)
+    await _until_stopped(runtime, run_id)
+    assert log.read_text() == "first\nslow\n"
+
+
+async def test_no_step_begins_that_was_let_through_before_the_process_froze(
+    runtime: Runtime, owner: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen between the look that the saver takes and the next step's first line."""
+    log = tmp_path / "log"
+    asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input={"log": str(log)})
+    slept = 0.0
+    monkeypatch.setattr(writer, "time", SimpleNamespace(time=lambda: time.time() + slept))
+    put = RunSaver.aput
+
+    async def put_and_freeze(self: RunSaver, *given: Any) -> Any:
+        nonlocal slept
+        saved = await put(self, *given)
+        if given[1]["channel_values"].get("steps") == ["first"]:
+            await _take_over(runtime, asked.thread_id)
+            slept = 10.0
+        return saved
+
+    monkeypatch.setattr(RunSaver, "aput", put_and_freeze)
+    await _until_stopped(runtime, await runtime.engine.start(asked))
+    assert log.read_text() == "first\n"
+
+
+async def test_a_result_that_was_saved_is_told_again_and_its_step_not_done_again(
+    runtime: Runtime, owner: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up after the commit of what a step gave, and before that of the checkpoint that follows."""
+    log = tmp_path / "log"
+    asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input={"log": str(log)})
+    put = RunSaver.aput
+
+    async def lose_before_put(self: RunSaver, *given: Any) -> Any:
+        if self._fence == 1 and given[1]["channel_values"].get("steps") == ["first"]:
+            await self._outbox.flush()
+            await _take_over(runtime, asked.thread_id)
+            await _restart(runtime, asked.thread_id)
+            raise FenceLost
+        return await put(self, *given)
+
+    monkeypatch.setattr(RunSaver, "aput", lose_before_put)
+    run_id = await runtime.engine.start(asked)
+    events = [event async for event in runtime.engine.stream(owner, run_id)]
+    assert log.read_text() == "first\nslow\nlast\n"
+    second = next(place for place, event in enumerate(events) if event.data.get("attempt") == 2)
+    assert {"type": "note", "text": "first"} in [event.data for event in events[:second]]
+    told = [next(iter(event.data)) for event in events[second + 1 :]]
+    assert told == ["first", "slow", "last"]
+
+
+async def _take_over(runtime: Runtime, thread_id: UUID) -> None:
     async with runtime.system.pool.connection() as connection:
-        await connection.execute("UPDATE platform.threads SET fence = fence + 1 WHERE id = %s", (asked.thread_id,))
+        await connection.execute("UPDATE platform.threads SET fence = fence + 1 WHERE id = %s", (thread_id,))
+
+
+async def _restart(runtime: Runtime, thread_id: UUID) -> None:
+    async with runtime.system.pool.connection() as connection:
+        cursor = await connection.execute(
+            "UPDATE platform.runs SET status = 'pending', worker_id = NULL WHERE thread_id = %s RETURNING id",
+            (thread_id,),
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    assert runtime.engine.executor is not None
+    runtime.engine.executor.offer(row["id"])
+
+
+async def _until_stopped(runtime: Runtime, run_id: UUID) -> None:
     executor = runtime.engine.executor
     assert executor is not None
 
@@ -30,4 +105,3 @@ async def test_no_step_begins_after_the_run_was_taken_over(
         return not executor.executes(run_id)
 
     await until(stopped)
-    assert log.read_text() == "first\nslow\n"

@@ -187,6 +187,21 @@ def test_parts_hold_what_they_say(tmp_path: Path) -> None:
     assert places == pytest.approx([2.2, 2.2, 5.1], abs=0.001)
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "m4a", "ogg", "opus", "webm"])
+def test_a_late_part_alone_is_what_it_is_among_all(tmp_path: Path, kind: str) -> None:
+    path = recording(tmp_path / "a", kind, 14.0, (7.3, 10.6))
+    (tmp_path / "alone").mkdir()
+    parts = [Part(0.0, 7.0), Part(6.5, 11.0), Part(10.5, 14.0)]
+    _, second, _ = write_parts(path, parts, tmp_path)
+    [alone] = write_parts(path, parts[1:2], tmp_path / "alone")
+    for written in (second, alone):
+        _, _, samples = recordings.read_wav(written)
+        assert len(samples) == 4.5 * RATE
+        halves = samples[: 2 * RATE], samples[2 * RATE :]
+        first, second_one = (half.index(max(half)) / RATE for half in halves)
+        assert (6.5 + first, 8.5 + second_one) == pytest.approx((7.3, 10.6), abs=0.002)
+
+
 class TestTheProcess:
     async def test_each_task_in_it(self, tmp_path: Path) -> None:
         tools, path = AudioTools(), recording(tmp_path / "a.mp3", "mp3")

@@ -1,0 +1,54 @@
+"""From `provider:model` to what paints (K29). Qwen's pictures come as addresses and by other requests: not here."""
+
+from typing import Any, Final
+
+from google.genai.types import Modality
+from langchain_core.language_models import BaseChatModel
+
+from core.settings import Settings, SettingsError
+from providers.answers import WholeGoogle
+from providers.images.bounds import PLAIN, bounded
+from providers.images.endpoint import endpoint
+from providers.limits import Limits
+from providers.vendors import NO_KEY, ModelName, is_openai
+
+_PROVIDERS: Final = ("google_genai", "openai")
+# OpenAI's present models refuse to be told the form of the answer; those before them need it.
+_TOLD_ITS_FORM: Final = "dall-e"
+
+
+def check(name: ModelName, variable: str) -> None:
+    """See that the provider has pictures.
+
+    Raises:
+        SettingsError: it has none that we can ask for.
+    """
+    if name.provider not in _PROVIDERS:
+        known = ", ".join(f"{provider}:<model>" for provider in _PROVIDERS)
+        raise SettingsError(f"{variable}: {name} cannot paint here; set offline or one of {known}")
+
+
+def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[str, Any]) -> BaseChatModel:
+    """Make the client. Blocking (it reads certificates): call it in a thread."""
+    if name.provider == "google_genai":
+        return WholeGoogle(
+            model=name.model,
+            api_key=settings.google_api_key,
+            base_url=settings.google_gemini_base_url,
+            temperature=limits.temperature,
+            max_tokens=limits.max_tokens,
+            timeout=limits.timeout_seconds,
+            max_retries=1,  # attempts in all, in Google's client
+            # A model that is asked for a picture alone answers some descriptions with an error.
+            response_modalities=[Modality.TEXT, Modality.IMAGE],
+            client_args={"event_hooks": {"response": [bounded]}, "headers": dict(PLAIN)},
+            metadata=metadata,
+        )
+    return endpoint(
+        name.model,
+        settings.openai_api_key or NO_KEY,
+        settings.openai_base_url,
+        limits.timeout_seconds,
+        names_format=not is_openai(settings.openai_base_url) or name.model.startswith(_TOLD_ITS_FORM),
+        metadata=metadata,
+    )

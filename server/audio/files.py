@@ -1,0 +1,82 @@
+"""Files that come and go: what is stored is deleted again unless a row refers to it, also after a crash (G11)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from core.errors import ColloquyError
+from db.database import Database
+from server.audio.repository import files
+from server.runtime import Runtime
+from tools.storage.model import Folder, Storage, Stored
+
+log = structlog.get_logger(__name__)
+
+# Longer than any request: what is not kept by then was lost in a crash.
+_PROVISIONAL_SECONDS: Final = 3600.0
+_SOME: Final = 100
+
+
+async def put(
+    runtime: Runtime,
+    user_id: UUID,
+    folder: Folder,
+    suffix: str,
+    content: AsyncIterator[bytes],
+    *,
+    most_bytes: int,
+) -> Stored:
+    """Store a file that will be deleted unless `repository.files.keep` says otherwise.
+
+    Raises:
+        TooLarge: it has more than `most_bytes`.
+        Unavailable: there is no room.
+    """
+    stored = await runtime.storage.put(folder, suffix, content, most_bytes=most_bytes)
+    try:
+        async with runtime.database.transaction(user_id) as session:
+            await files.abandon(session, user_id, stored.key, _PROVISIONAL_SECONDS)
+    except BaseException:
+        await asyncio.shield(runtime.storage.delete(stored.key))
+        raise
+    return stored
+
+
+async def discard(runtime: Runtime, user_id: UUID, key: str) -> None:
+    """Delete a file that was put here and is not kept, now or with the next sweep."""
+    async with runtime.database.transaction(user_id) as session:
+        await files.expire(session, key)
+    await sweep(runtime.database, runtime.storage, user_id)
+
+
+async def sweep(database: Database, storage: Storage, user_id: UUID | None = None) -> int:
+    """Delete files that nothing refers to: a user's, or (with the system role's database) everybody's.
+
+    What the storage does not delete now is left for the next time.
+
+    Returns:
+        How many were done with.
+    """
+    swept = 0
+    while True:
+        async with database.transaction(user_id) as session:
+            keys = await files.due(session, user_id, _SOME)
+        done = [key for key in keys if await _delete(storage, key)]
+        for key in done:
+            async with database.transaction(user_id) as session:
+                await files.keep(session, key)
+        swept += len(done)
+        if len(done) < _SOME:
+            return swept
+
+
+async def _delete(storage: Storage, key: str) -> bool:
+    try:
+        await storage.delete(key)
+    except (ColloquyError, OSError) as error:
+        log.warning("file_not_deleted", error=type(error).__name__)
+        return False
+    return True

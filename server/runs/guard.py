@@ -1,0 +1,38 @@
+"""Looks at a run's fence as late as LangGraph allows: when a step's own code is about to begin."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackHandler
+
+
+class StepGuard(AsyncCallbackHandler):
+    """A LangChain callback that lets a step begin only while its run has its thread.
+
+    The saver looks when it takes a checkpoint, but from there to the next step's first line a busy process may need
+    many milliseconds, and be frozen in them. What is left is one turn of the event loop.
+
+    Args:
+        hold: raises where another process has claimed a run on the thread since; costs nothing where that was seen
+            a moment ago.
+    """
+
+    # A step is a chain to LangChain.
+    ignore_llm = ignore_chat_model = ignore_agent = ignore_retriever = ignore_retry = ignore_custom_event = True
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, hold: Callable[[], Awaitable[None]]) -> None:
+        self._hold = hold
+        self._loop = asyncio.get_running_loop()
+
+    async def on_chain_start(self, *_given: Any, **_named: Any) -> None:
+        """Look at the fence.
+
+        Raises:
+            FenceLost: another process has claimed a run on the thread since.
+        """
+        # Chains that a step calls in a thread come with a loop of that thread, which the writer does not know.
+        if asyncio.get_running_loop() is self._loop:
+            await self._hold()
