@@ -106,7 +106,7 @@ async def _alone(url: str) -> AsyncIterator[None]:
 
 async def _holders(connection: AsyncConnection) -> list[str]:
     cursor = await connection.execute(
-        "SELECT format('pid %s, role %s, since %s', a.pid, a.usename, a.backend_start) FROM pg_locks AS l"
+        "SELECT format('pid %%s, role %%s, since %%s', a.pid, a.usename, a.backend_start) FROM pg_locks AS l"
         " JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
         " AND (l.classid::bigint << 32) + l.objid::bigint = %s",
         (_MIGRATION_LOCK,),

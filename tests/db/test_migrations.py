@@ -4,16 +4,19 @@ import asyncio
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg.rows import dict_row
 
 import db.migrate
+import server.database
 from db.migrations.tables import METADATA, is_ours
 from db.roles import role_url
 from server.database import migrate
 from tests.kit import database
+from tests.kit.waiting import until
 
 TABLES = """
 SELECT table_schema || '.' || table_name FROM information_schema.tables
@@ -64,6 +67,21 @@ async def test_many_processes_may_migrate_at_once(server_url: str) -> None:
     url = await asyncio.to_thread(database.create, server_url, "migrated_at_once")
     await asyncio.gather(*(migrate(url) for _ in range(5)))
     assert "jobs.procrastinate_jobs" in tables(url)
+
+
+async def test_who_waits_for_another_process_says_for_whom(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server.database, "_TELL_SECONDS", 0.1)
+    url = await asyncio.to_thread(database.create, server_url, "waited_for")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+        await other.execute("SELECT pg_advisory_lock(%s)", (server.database._MIGRATION_LOCK,))
+        waiting = asyncio.create_task(migrate(url))
+        await until(lambda: "another_process_migrates" in caplog.text)
+        assert f"pid {other.info.backend_pid}, role colloquy" in caplog.text
+        assert not waiting.done()
+    await waiting
+    assert "platform.runs" in await asyncio.to_thread(tables, url)
 
 
 def test_every_migration_can_be_taken_back(server_url: str) -> None:
