@@ -30,7 +30,13 @@ _LIMIT_SUFFIXES: Final = {
     "_TEMPERATURE": "temperature",
     "_MAX_TOKENS": "max_tokens",
 }
-_NOT_A_ROLE: Final = frozenset({"MODEL_DEFAULT", "MODEL_MAX_ATTEMPTS", "MODEL_TIMEOUT_SECONDS"})
+_NOT_A_ROLE: Final = frozenset(
+    {
+        *("MODEL_DEFAULT", "MODEL_MAX_ATTEMPTS", "MODEL_TIMEOUT_SECONDS"),
+        # No chat model answers for it, so MODEL_DEFAULT does not either.
+        *("MODEL_EMBED", "MODEL_EMBED_TIMEOUT_SECONDS"),
+    }
+)
 
 
 class SettingsError(Exception):
@@ -106,6 +112,8 @@ class Settings(BaseModel):
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)
     model_max_attempts: int = Field(3, ge=1, le=10)
+    model_embed: str | None = None
+    model_embed_timeout_seconds: float = Field(20.0, gt=0)
     roles: dict[Role, RoleSettings] = Field(default_factory=dict)
     google_api_key: SecretStr | None = None
     google_gemini_base_url: str | None = None
@@ -178,6 +186,11 @@ class Settings(BaseModel):
             return cls.model_validate(_by_field(known) | {"roles": _role_settings(known)})
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether a model embeds documents; the offline one cannot."""
+        return self.model_embed not in (None, OFFLINE)
 
     def role(self, role: Role) -> RoleSettings:
         """Return what is set for a role; a step of deep chat inherits what `deep` sets (X025)."""

@@ -21,10 +21,10 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-_STUMBLED: Final = (ValueError, TypeError, LookupError, AttributeError)
+STUMBLED: Final = (ValueError, TypeError, LookupError, AttributeError)
 # Some errors that say what happened (bad JSON, a refused request) are ValueErrors as well.
-_TELLING: Final = (ModelError, LangChainException, openai.OpenAIError, GoogleError, JSONDecodeError)
-_FORMLESS: Final = "The model's answer has not the form of one."
+TELLING: Final = (ModelError, LangChainException, openai.OpenAIError, GoogleError, JSONDecodeError)
+FORMLESS: Final = "The model's answer has not the form of one."
 
 
 class BrokenAnswer(Exception):
@@ -46,10 +46,10 @@ class _Whole(BaseChatModel):
     ) -> ChatResult:
         try:
             result = await super()._agenerate(messages, stop, run_manager, **kwargs)
-        except _STUMBLED as error:
-            if isinstance(error, _TELLING):
+        except STUMBLED as error:
+            if isinstance(error, TELLING):
                 raise
-            raise BrokenAnswer(_FORMLESS) from error
+            raise BrokenAnswer(FORMLESS) from error
         given = result.generations
         if not any(each.message.content or _finished(each, result.llm_output) for each in given):
             raise BrokenAnswer("The model's answer is empty, and no reason is given.")
@@ -72,10 +72,10 @@ class _Whole(BaseChatModel):
                 async for chunk in stream:
                     finished = finished or _finished(chunk)
                     yield chunk
-            except _STUMBLED as error:
-                if isinstance(error, _TELLING):
+            except STUMBLED as error:
+                if isinstance(error, TELLING):
                     raise
-                raise BrokenAnswer(_FORMLESS) from error
+                raise BrokenAnswer(FORMLESS) from error
         if not finished:
             raise BrokenAnswer("The model's stream ended before its answer did.")
 

@@ -67,7 +67,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
         async with open_runtime(settings, url) as runtime, running_worker(runtime), watched(runtime):
             memory.settle()
             log.info("worker_ready", concurrency=settings.worker_concurrency)
@@ -84,7 +84,7 @@ async def _migrate(settings: Settings) -> None:
     from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
 
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
     typer.echo("The database is at the current schema.")
 
 

@@ -18,6 +18,7 @@ from db.database import Database
 from db.lanes import Lanes
 from db.roles import role_url
 from jobs.queue import JobQueue
+from providers.embeddings import Embedder, embedder_of
 from providers.models import Models
 from server import metrics
 from server.audio.shelf import Shelf
@@ -43,14 +44,15 @@ _SYSTEM_CONNECTIONS: Final = 4
 class Runtime:
     """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only.
 
-    `hub` holds the connections to the plugged-in servers; `tools` is what of them is switched on. `shelf`
-    holds the coaches' skills.
+    `embedder` is the model of the role `embed`, where one is configured. `hub` holds the connections to the plugged-in
+    servers; `tools` is what of them is switched on. `shelf` holds the coaches' skills.
     """
 
     settings: Settings
     database: Database
     system: Database
     models: Models
+    embedder: Embedder | None
     workflows: Workflows
     jobs: JobQueue
     broker: Broker
@@ -75,6 +77,7 @@ def preflight(settings: Settings) -> None:
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     Models(settings)
+    embedder_of(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
@@ -98,6 +101,7 @@ async def open_runtime(
     time = clock or SystemClock()
     secret = await asyncio.to_thread(signing_secret, settings)
     models = Models(settings)
+    embedder = embedder_of(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
@@ -125,6 +129,7 @@ async def open_runtime(
             database=database,
             system=system,
             models=models,
+            embedder=embedder,
             workflows=graphs,
             jobs=jobs,
             broker=broker,
@@ -145,6 +150,8 @@ async def open_runtime(
         await lanes.stop()
         await broker.stop()
         await models.aclose()
+        if embedder is not None:
+            await embedder.aclose()
         await system.close()
         await database.close()
 

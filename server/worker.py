@@ -19,6 +19,7 @@ from server.audio.records import CoachingRecords, RecordingRecords
 from server.audio.upkeep import AudioUpkeep
 from server.calls.summary_records import SummaryRecords
 from server.chat import records as chat
+from server.chat.embedding import EMBED_JOB, DocumentEmbedding
 from server.chat.retention import ChatRetention
 from server.counseling import records as counseling
 from server.counseling.daily import DailyCompliance
@@ -45,7 +46,9 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
     leases = Leases(runtime.system.pool, runtime.jobs, executor, parts.worker_id)
-    periodic = _periodic(runtime)
+    embedding = DocumentEmbedding(runtime.system.pool, runtime.database, runtime.embedder, runtime.clock)
+    runtime.jobs.register(EMBED_JOB, embedding.wake)
+    periodic = (*_periodic(runtime), embedding)
     worker = JobWorker(runtime.jobs, concurrency=concurrency)
     await leases.start()
     worker.start()
@@ -98,7 +101,7 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
         InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
         ToolJournal: interpret.CallJournal(database, owner_id, settle),
         ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
-        Documents: chat.SessionDocuments(database, owner_id),
+        Documents: chat.SessionDocuments(database, owner_id, runtime.embedder),
         CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
     }
 
