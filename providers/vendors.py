@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from core.settings import OFFLINE, Settings, SettingsError
 from providers.answers import WholeCompatible, WholeGoogle, WholeOpenAI
 from providers.limits import Limits
+from providers.tls import trusted
 
 # Servers that check no key (Ollama, vLLM, llama.cpp) still get an Authorization header.
 _NO_KEY: Final = SecretStr("none")
@@ -75,6 +76,7 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
                 max_tokens=limits.max_tokens,
                 timeout=limits.timeout_seconds,
                 max_retries=1,  # attempts in all, in Google's client
+                client_args={"verify": trusted(), "ssl": trusted()},  # for HTTP, and for the WebSockets it might open
                 metadata=metadata,
             )
         case "qwen":
@@ -109,6 +111,6 @@ def _openai(name: ModelName, limits: Limits, metadata: dict[str, Any]) -> dict[s
         "max_retries": 0,  # attempts beyond the first, in OpenAI's client
         "stream_usage": True,
         # LangChain's default client is shared by all models of the process, and cannot be closed by one.
-        "http_async_client": openai.DefaultAsyncHttpxClient(timeout=limits.timeout_seconds),
+        "http_async_client": openai.DefaultAsyncHttpxClient(timeout=limits.timeout_seconds, verify=trusted()),
         "metadata": metadata,
     }
