@@ -30,12 +30,18 @@ def server_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def emptier(server_url: str) -> Iterator[database.Emptier]:
+    emptier = database.Emptier(database.at(server_url, database.DATABASE))
+    yield emptier
+    emptier.close()
+
+
 @pytest.fixture
-def database_url(server_url: str) -> str:
+def database_url(server_url: str, emptier: database.Emptier) -> str:
     """The migrated database, without a row."""
-    url = database.at(server_url, database.DATABASE)
-    database.empty(url)
-    return url
+    emptier.empty()
+    return database.at(server_url, database.DATABASE)
 
 
 @pytest.fixture(autouse=True)
