@@ -112,5 +112,7 @@ def _openai(name: ModelName, limits: Limits, metadata: dict[str, Any]) -> dict[s
         "stream_usage": True,
         # LangChain's default client is shared by all models of the process, and cannot be closed by one.
         "http_async_client": openai.DefaultAsyncHttpxClient(timeout=limits.timeout_seconds, verify=trusted()),
+        # It opens no connection: nobody asks without awaiting. The default would read the certificates.
+        "http_client": openai.DefaultHttpxClient(timeout=limits.timeout_seconds, verify=trusted()),
         "metadata": metadata,
     }
