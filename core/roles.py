@@ -4,6 +4,7 @@ from typing import Final, Literal, get_args
 
 Role = Literal[
     "transcribe",
+    "review",
     "scene",
     "strategy",
     "fuse",

@@ -130,6 +130,12 @@ class Settings(BaseModel):
     interpret_read_only_unconfirmed: bool = False
     chat_session_ttl_seconds: int = Field(3600, ge=1, le=10_000_000)
     deep_timeout_seconds: float = Field(120.0, gt=0)
+    # A directory of skills in place of those that come with Colloquy.
+    skills_dir: Path | None = None
+    # `local`, or `oss://bucket/prefix`.
+    storage_url: str = "local"
+    max_recording_bytes: int = Field(100 * 1024 * 1024, ge=1024)
+    strategy_timeout_seconds: float = Field(280.0, gt=0)
     max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)
     worker_concurrency: int = Field(200, ge=1)
     # Zero: no limit.

@@ -19,6 +19,7 @@ class Limits:
 _ORDINARY: Final = Limits(temperature=0.7, max_tokens=2000, timeout_seconds=60)
 DEFAULTS: Final[dict[Role, Limits]] = {
     "transcribe": Limits(temperature=0, max_tokens=32_000, timeout_seconds=240),
+    "review": Limits(temperature=0.2, max_tokens=2500, timeout_seconds=60),
     "scene": Limits(temperature=0, max_tokens=200, timeout_seconds=30),
     "fast": Limits(temperature=0.7, max_tokens=300, timeout_seconds=15),
     "interpret": Limits(temperature=0, max_tokens=1000, timeout_seconds=30),

@@ -4,14 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema_rs import ValidationError, ValidationErrorKind, Validator, validator_for
 
 _MOST_PROBLEMS: Final = 5
 _KEPT: Final = 512
@@ -20,13 +16,17 @@ _KEPT: Final = 512
 def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what is wrong with the arguments, at most five sentences that name places, not values; () where all fits.
 
-    A schema that is none lets nothing pass: what it means cannot be known.
+    A schema that is none lets nothing pass: what it means cannot be known. A pattern of a schema is a stranger's: it is
+    matched with a limit of steps, and one that takes for ever counts as a rule that is broken.
     """
     try:
         validator = _validator(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
-        return tuple(_sentence(error) for error in islice(validator.iter_errors(arguments), _MOST_PROBLEMS))
-    except (SchemaError, Unresolvable):
+    except ValidationError:
         return ("the tool's input schema is not valid",)
+    try:
+        return tuple(_sentence(error) for error in islice(validator.iter_errors(dict(arguments)), _MOST_PROBLEMS))
+    except ValueError:
+        return ("arguments: hold what is no JSON",)
 
 
 def digest(schema: Mapping[str, Any]) -> str:
@@ -37,23 +37,29 @@ def digest(schema: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=_KEPT)
 def _validator(schema: bytes) -> Validator:
     loaded = orjson.loads(schema)
-    kind = validator_for(loaded, default=Draft202012Validator)
-    kind.check_schema(loaded)
-    # An empty registry: a schema's `$ref` to another place is never fetched.
-    return kind(loaded, registry=Registry())
+    try:
+        return validator_for(loaded, retriever=_refuse)
+    except ValidationError:
+        if "$schema" not in loaded:
+            raise
+        # A dialect of somebody's own is read as the newest one.
+        return validator_for({key: value for key, value in loaded.items() if key != "$schema"}, retriever=_refuse)
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise LookupError(f"{uri} is another place, and never fetched")
 
 
 def _sentence(error: ValidationError) -> str:
-    place = "/".join(str(part) for part in error.absolute_path) or "arguments"
-    value = error.validator_value
-    match error.validator:
-        case "required" if isinstance(value, list) and isinstance(error.instance, Mapping):
-            return f"{place}: missing {', '.join(str(name) for name in value if name not in error.instance)}"
-        case "type":
-            return f"{place}: must be of type {value}"
-        case "enum":
-            return f"{place}: must be one of {value}"
-        case "additionalProperties":
+    place = "/".join(str(part) for part in error.instance_path) or "arguments"
+    match error.kind:
+        case ValidationErrorKind.Required(property=name):
+            return f"{place}: missing {name}"
+        case ValidationErrorKind.Type(types=types):
+            return f"{place}: must be of type {' or '.join(types)}"
+        case ValidationErrorKind.Enum(options=options):
+            return f"{place}: must be one of {options}"
+        case ValidationErrorKind.AdditionalProperties():
             return f"{place}: has a field that the tool does not know"
-        case rule:
-            return f"{place}: breaks the rule {rule}"
+        case kind:
+            return f"{place}: breaks the rule {kind.name}"

@@ -5,7 +5,7 @@ import errno
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -71,9 +71,12 @@ class LocalStorage:
             raise not_found() from None
         return _stream(file)
 
-    def path(self, key: str) -> Path:
-        """Return where an entry is, for tools that read files (PyAV)."""
-        return self._root / checked(key)
+    @asynccontextmanager
+    async def file(self, key: str) -> AsyncIterator[Path]:
+        """Lend the entry itself: it is not to be written to."""
+        if not await self.exists(key):
+            raise not_found()
+        yield self._root / checked(key)
 
     async def exists(self, key: str) -> bool:
         """Return whether there is such an entry."""

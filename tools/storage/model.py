@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from core.errors import InvalidInput, NotFound
@@ -39,6 +41,14 @@ class Storage(Protocol):
 
     async def get(self, key: str) -> AsyncIterator[bytes]:
         """Return an entry's bytes as a stream.
+
+        Raises:
+            NotFound: there is no such entry.
+        """
+        ...
+
+    def file(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """Lend an entry as a file that can be read while the block lasts, for tools that read files (PyAV).
 
         Raises:
             NotFound: there is no such entry.

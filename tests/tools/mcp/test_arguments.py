@@ -1,5 +1,6 @@
 """Arguments against a tool's schema, and what a schema's fingerprint depends on."""
 
+import time
 from typing import Any
 
 import pytest
@@ -47,3 +48,25 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_a_reference_to_another_place_is_never_fetched() -> None:
     assert problems({"$ref": "http://127.0.0.1:9/schema.json"}, {"a": 2}) == ("the tool's input schema is not valid",)
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=(a+)+$)(?!b)"])
+@pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
+def test_a_pattern_that_takes_for_ever_is_given_up(pattern: str, keyword: str) -> None:
+    hostile = "a" * 60 + "!"
+    if keyword == "pattern":
+        schema, arguments = {"properties": {"a": {"pattern": pattern}}}, {"a": hostile}
+    else:
+        schema, arguments = {"patternProperties": {pattern: False}, "additionalProperties": False}, {hostile: 1}
+    began = time.process_time()
+
+    found = problems(schema, arguments)
+
+    assert len(found) == 1
+    assert hostile not in found[0]
+    assert time.process_time() - began < 2
+
+
+def test_numbers_beyond_json_are_no_crash() -> None:
+    assert problems(ADD, {"a": 10**400, "b": 3}) == ()
+    assert len(problems(ADD, {"a": float("nan"), "b": 3})) == 1

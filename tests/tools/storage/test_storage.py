@@ -87,7 +87,8 @@ class TestEntries:
             with pytest.raises(NotFound):
                 await action(key)
         with pytest.raises(NotFound):
-            storage.path(key)
+            async with storage.file(key):
+                pass
 
     async def test_an_entry_that_is_deleted_meanwhile_is_read_to_its_end(self, storage: LocalStorage) -> None:
         stored = await storage.put("photos", "jpg", blocks(b"a" * 600_000), most_bytes=10**6)
