@@ -17,9 +17,6 @@ from server.runs.executor import Executor
 
 log = structlog.get_logger(__name__)
 
-BEAT_SECONDS: Final = 2.0
-# Three beats may be missed: together with one beat's wait a dead worker's runs restart within 10 s.
-DEAD_SECONDS: Final = 6.0
 # A run that nobody took up by then has lost its job.
 _UNTAKEN_SECONDS: Final = 5.0
 # How often runs are looked for whose time has come.
@@ -30,13 +27,27 @@ LOST_SENTENCE: Final = "The run lost its worker three times and was given up."
 
 
 class Leases:
-    """Beats while it runs; each beat also looks for dead processes' runs and for requests to cancel."""
+    """Beats while it runs; each beat also looks for dead processes' runs and for requests to cancel.
 
-    def __init__(self, pool: Pool, jobs: JobQueue, executor: Executor, worker_id: UUID) -> None:
+    A process that was silent for `dead_seconds` is taken for dead: at the latest one beat later its runs restart.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        jobs: JobQueue,
+        executor: Executor,
+        worker_id: UUID,
+        *,
+        beat_seconds: float,
+        dead_seconds: float,
+    ) -> None:
         self._pool = pool
         self._jobs = jobs
         self._executor = executor
         self._worker_id = worker_id
+        self._beat_seconds = beat_seconds
+        self._dead_seconds = dead_seconds
         self._unknown: set[UUID] = set()
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Task[None] | None = None
@@ -56,7 +67,7 @@ class Leases:
 
     async def _beat_often(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._beat_seconds)
             try:
                 await self._beat()
             except Exception as error:  # noqa: BLE001 - the database may be restarting; the next beat tries again
@@ -105,7 +116,7 @@ class Leases:
 
         Those that wait for a while are among them though they have a job: whoever listens for jobs may be deaf.
         """
-        lost = await _restart_lost(connection)
+        lost = await _restart_lost(connection, self._dead_seconds)
         for run_id, given_up in lost:
             log.warning("run_lost_its_worker", run_id=str(run_id), given_up=given_up)
         restarted = [run_id for run_id, given_up in lost if not given_up]
@@ -149,10 +160,10 @@ async def _delete_ephemeral(connection: AsyncConnection[DictRow]) -> None:
     )
 
 
-async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:
+async def _restart_lost(connection: AsyncConnection[DictRow], dead_seconds: float) -> list[tuple[UUID, bool]]:
     """Return dead processes' runs to pending, or end those that lost their worker too often."""
     await connection.execute(
-        "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (DEAD_SECONDS,)
+        "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (dead_seconds,)
     )
     cursor = await connection.execute(
         """

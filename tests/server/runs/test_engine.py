@@ -257,7 +257,7 @@ class TestRecovery:
                     "UPDATE platform.runs SET status = 'running', worker_id = %s, attempt = %s WHERE id = %s",
                     (uuid4(), attempt, run_id),
                 )
-                assert await leases._restart_lost(connection) == [(run_id, attempt == 3)]
+                assert await leases._restart_lost(connection, 6.0) == [(run_id, attempt == 3)]
         result = await idle.engine.result(owner, run_id)
         assert (result.status, result.error_code) == (RunStatus.error, "WORKER_LOST")
 
