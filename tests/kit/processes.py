@@ -53,6 +53,19 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     return kept | {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", "LANGSMITH_TRACING": "false"} | settings
 
 
+def command(*arguments: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of `colloquy` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "server.cli", *arguments],
+        env=dict(environ),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=ROOT,
+        check=False,
+    )
+
+
 @contextmanager
 def program(*arguments: str, environ: Mapping[str, str], output: Path, cwd: Path = ROOT) -> Iterator[Program]:
     """Run a program until the block ends."""
