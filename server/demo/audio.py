@@ -33,8 +33,10 @@ async def show_audio(client: httpx.AsyncClient, recordings: Path) -> None:
 
 async def _show_analysis(client: httpx.AsyncClient, path: str) -> None:
     began = time.perf_counter()
-    while (state := await data_of(client.get(f"{path}/status")))["status"] not in _ENDED:
+    state = await data_of(client.get(f"{path}/status"))
+    while state["status"] not in _ENDED:
         await asyncio.sleep(0.05)
+        state = await data_of(client.get(f"{path}/status"))
     seconds = time.perf_counter() - began
     detail = await data_of(client.get(path))
     typer.secho(f"{detail['title']}  ({detail['duration']:.1f} s, {detail['speaker_count']} speakers)", bold=True)
