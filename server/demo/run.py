@@ -11,6 +11,7 @@ from core.settings import Settings
 from server.demo.audio import show_audio
 from server.demo.calls import show_calls
 from server.demo.chat import show_chat
+from server.demo.counseling import show_counseling
 from server.demo.instructions import show_instructions
 from server.demo.serving import key_of, running
 
@@ -24,6 +25,7 @@ async def show(settings: Settings, examples: Path) -> None:
             await show_chat(client, await asyncio.to_thread(_briefs, examples / "deep_chat" / "tuned"))
             await show_audio(client, examples / "audio" / "recordings")
             await show_instructions(client, examples / "mcp")
+    await show_counseling()
 
 
 def _load(folder: Path) -> list[dict[str, Any]]:
