@@ -86,15 +86,18 @@ async def measure(url: str, folder: Path, count: int) -> None:
 async def show(service: Service, client: httpx.AsyncClient, models: Models, count: int, at_once: int) -> None:
     floor: list[float] = []
     whole: list[float] = []
+    used = 0.0
     sessions = await analysed(client, count)
     for first in range(0, count, at_once):
         group = sessions[first : first + at_once]
         floor += await asyncio.gather(*(bare(models) for _ in group))
+        began = time.process_time()
         whole += await asyncio.gather(*(coached(client, session_id) for session_id in group))
+        used += time.process_time() - began
     low, high = statistics.median(floor), statistics.median(whole)
     print(
         f"  {at_once:2} at once: p50 {high:.3f} s, bare calls {low:.3f} s; ratio {high / low:.3f}, "
-        f"{(high - low) * 1000:.0f} ms of our own ({count})"
+        f"{(high - low) * 1000:.0f} ms of our own, {used / count * 1000:.0f} ms of a processor ({count})"
     )
 
 
