@@ -145,8 +145,8 @@ class CoachingRecords(_Records):
         """Store what became of one picture; the file of one that nobody wants any more is abandoned."""
         async with self._writing() as session:
             kept = await strategies.save_visual(session, self._owner_id, _id(session_id), UUID(strategy_id), visual)
-            if not kept and (key := visual.get("key")):
-                await files.abandon(session, self._owner_id, key, 0)
+            if key := visual.get("key"):
+                await (files.keep(session, key) if kept else files.abandon(session, self._owner_id, key, 0))
 
 
 def _id(session_id: str) -> UUID:
