@@ -1,15 +1,20 @@
 """The schema: models and migrations agree, and the command may be given again (X036)."""
 
 import asyncio
+import io
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg.rows import dict_row
 
 import db.migrate
+import server.database
+from core import logging
 from db.migrations.tables import METADATA, is_ours
 from db.roles import role_url
 from server.database import migrate
@@ -64,6 +69,27 @@ async def test_many_processes_may_migrate_at_once(server_url: str) -> None:
     url = await asyncio.to_thread(database.create, server_url, "migrated_at_once")
     await asyncio.gather(*(migrate(url) for _ in range(5)))
     assert "jobs.procrastinate_jobs" in tables(url)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    lines = io.StringIO()
+    logging.configure("warning", "json", stream=lines)
+    yield lines
+    logging.configure("debug", "json")
+
+
+async def test_who_waits_long_says_for_whom(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    monkeypatch.setattr(server.database, "_TELL_SECONDS", 0)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+        await other.execute(f"SELECT pg_advisory_lock({server.database._MIGRATION_LOCK})".encode())
+        waiting = asyncio.create_task(migrate(database_url))
+        while "another_process_migrates" not in log.getvalue() and not waiting.done():
+            await asyncio.sleep(0.02)
+        assert f"pid {other.info.backend_pid}, role " in log.getvalue()
+    await waiting
 
 
 def test_every_migration_can_be_taken_back(server_url: str) -> None:
