@@ -17,6 +17,7 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
+    ValidationInfo,
 )
 
 from core.keyring import Keyring
@@ -25,12 +26,20 @@ from core.roles import FALLBACK_ROLE, ROLES, Role
 OFFLINE: Final = "offline"
 # What HS256 needs, in bytes (X030).
 SHORTEST_SECRET: Final = 32
+# A process that is only slow misses a beat or two.
+_BEATS_MISSED: Final = 3
 _LIMIT_SUFFIXES: Final = {
     "_TIMEOUT_SECONDS": "timeout_seconds",
     "_TEMPERATURE": "temperature",
     "_MAX_TOKENS": "max_tokens",
 }
-_NOT_A_ROLE: Final = frozenset({"MODEL_DEFAULT", "MODEL_MAX_ATTEMPTS", "MODEL_TIMEOUT_SECONDS"})
+_NOT_A_ROLE: Final = frozenset(
+    {
+        *("MODEL_DEFAULT", "MODEL_MAX_ATTEMPTS", "MODEL_TIMEOUT_SECONDS"),
+        # No chat model answers for it, so MODEL_DEFAULT does not either.
+        *("MODEL_EMBED", "MODEL_EMBED_TIMEOUT_SECONDS"),
+    }
+)
 
 
 class SettingsError(Exception):
@@ -54,6 +63,12 @@ def _split_commas(value: object) -> object:
 
 def _check_rates(value: str) -> str:
     parse_many(value)
+    return value
+
+
+def _check_beats(value: float, info: ValidationInfo) -> float:
+    if value < _BEATS_MISSED * info.data.get("worker_beat_seconds", 0.0):
+        raise ValueError(f"it must be {_BEATS_MISSED} times WORKER_BEAT_SECONDS at least")
     return value
 
 
@@ -106,6 +121,8 @@ class Settings(BaseModel):
     model_default: str = OFFLINE
     model_timeout_seconds: float | None = Field(None, gt=0)
     model_max_attempts: int = Field(3, ge=1, le=10)
+    model_embed: str | None = None
+    model_embed_timeout_seconds: float = Field(20.0, gt=0)
     roles: dict[Role, RoleSettings] = Field(default_factory=dict)
     google_api_key: SecretStr | None = None
     google_gemini_base_url: str | None = None
@@ -141,6 +158,9 @@ class Settings(BaseModel):
     strategy_timeout_seconds: float = Field(280.0, gt=0)
     max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)
     worker_concurrency: int = Field(200, ge=1)
+    worker_beat_seconds: float = Field(2.0, ge=0.05, le=60)
+    # With the defaults a dead worker's runs restart within 10 s.
+    worker_dead_seconds: Annotated[float, AfterValidator(_check_beats)] = Field(6.0, validate_default=True)
     # Zero: no limit.
     retention_checkpoints_per_thread: int = Field(100, ge=0)
     retention_checkpoint_days: float = Field(90, ge=0, le=36500)
@@ -178,6 +198,11 @@ class Settings(BaseModel):
             return cls.model_validate(_by_field(known) | {"roles": _role_settings(known)})
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether a model embeds documents; the offline one cannot."""
+        return self.model_embed not in (None, OFFLINE)
 
     def role(self, role: Role) -> RoleSettings:
         """Return what is set for a role; a step of deep chat inherits what `deep` sets (X025)."""

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from select import POLLIN, poll
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -15,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from db.url import for_psycopg, for_sqlalchemy, search_path_option
 
+_RECONNECT_SECONDS: Final = 0.5
+
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 
@@ -23,14 +26,13 @@ async def _autocommit(connection: AsyncConnection[DictRow]) -> None:
     await connection.set_autocommit(True)
 
 
-async def _check(connection: AsyncConnection[DictRow]) -> None:
-    """Let no connection out that the server has closed (a restart)."""
-    if _was_spoken_to(connection.fileno()):
-        await AsyncConnectionPool.check_connection(connection)
+async def _go_on_trying(pool: Pool) -> None:
+    """Begin anew with attempts to connect, where one was given up; the pool itself waits for somebody who asks."""
+    await pool.check()
 
 
 def _check_out(dbapi_connection: Any, _record: object, _proxy: object) -> None:
-    """Do the same for the engine's pool, which then makes another one."""
+    """Let no connection out of the engine's pool that the server has closed; it then makes another one."""
     connection = dbapi_connection.driver_connection
     if connection.closed or _was_spoken_to(connection.fileno()):
         raise DisconnectionError("The server has closed it.")
@@ -69,7 +71,11 @@ class Database:
             min_size=1,
             max_size=pool_size,
             open=False,
-            check=_check,
+            check=self._check,
+            # Its pauses double from one attempt to the next, and end with this: else a process would stay deaf for as
+            # long again as PostgreSQL was away, and miss its heartbeats.
+            reconnect_timeout=_RECONNECT_SECONDS,
+            reconnect_failed=_go_on_trying,
         )
         self._engine = create_async_engine(
             for_sqlalchemy(url),
@@ -92,6 +98,16 @@ class Database:
         """Close all connections."""
         await self.pool.close()
         await self._engine.dispose()
+
+    async def _check(self, connection: AsyncConnection[DictRow]) -> None:
+        """Let no connection out that the server has closed (a restart): only then has an idle one something to say."""
+        if _was_spoken_to(connection.fileno()):
+            try:
+                await self.pool.check_connection(connection)
+            except psycopg.OperationalError:
+                # The others will be closed too, and who met them one by one would pause longer after each.
+                await self.pool.check()
+                raise
 
     @asynccontextmanager
     async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncSession]:

@@ -23,10 +23,13 @@ KINDS: Final[tuple[Kind, ...]] = ("app", "system")
 _LONGEST_DATABASE: Final = 63 - len("_system")
 
 # What the application may do with tables, by schema; tables named after it are for the system role only.
-_SCHEMAS: Final = ("auth", "audio", "chat", "counseling", "interpret", "platform", "public", "checkpoints", "jobs")
+_SCHEMAS: Final = (
+    *("auth", "audio", "chat", "chat_vectors", "counseling", "interpret", "platform", "public"),
+    *("checkpoints", "jobs"),
+)
 _READ_ONLY: Final = frozenset(
     {
-        *("auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"),
+        *("auth.users", "audio.users", "audio.skills", "chat.users", "interpret.tools", "public.alembic_version"),
         *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
         "counseling.weekly_compliance",
     }

@@ -8,34 +8,32 @@ IndexError, or with an empty text, and the third with the half.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from json import JSONDecodeError
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
-import openai
-from google.genai.errors import APIError as GoogleError
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.exceptions import LangChainException, ModelError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_google_genai import ChatGoogleGenerativeAI
-from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models.base import BaseChatOpenAI
 
-_STUMBLED: Final = (ValueError, TypeError, LookupError, AttributeError)
+STUMBLED: Final = (ValueError, TypeError, LookupError, AttributeError)
 # Some errors that say what happened (bad JSON, a refused request) are ValueErrors as well.
-_TELLING: Final = (ModelError, LangChainException, openai.OpenAIError, GoogleError, JSONDecodeError)
-_FORMLESS: Final = "The model's answer has not the form of one."
+TELLING: Final = (ModelError, LangChainException, JSONDecodeError)
+FORMLESS: Final = "The model's answer has not the form of one."
 
 
 class BrokenAnswer(Exception):
     """The vendor's status was 200, but what came is no answer, or not the whole of one."""
 
 
-class _Whole(BaseChatModel):
+class Whole(BaseChatModel):
     """Mixed into a client's class: each answer is one that the vendor finished, or an error.
 
     A request that the client itself cannot put into the vendor's form ends as BrokenAnswer too; its cause tells.
     """
+
+    own_error: ClassVar[type[Exception]]
+    """What the client's errors have in common: they say what happened."""
 
     async def _agenerate(
         self,
@@ -46,10 +44,10 @@ class _Whole(BaseChatModel):
     ) -> ChatResult:
         try:
             result = await super()._agenerate(messages, stop, run_manager, **kwargs)
-        except _STUMBLED as error:
-            if isinstance(error, _TELLING):
+        except STUMBLED as error:
+            if isinstance(error, (*TELLING, self.own_error)):
                 raise
-            raise BrokenAnswer(_FORMLESS) from error
+            raise BrokenAnswer(FORMLESS) from error
         given = result.generations
         if not any(each.message.content or _finished(each, result.llm_output) for each in given):
             raise BrokenAnswer("The model's answer is empty, and no reason is given.")
@@ -72,24 +70,12 @@ class _Whole(BaseChatModel):
                 async for chunk in stream:
                     finished = finished or _finished(chunk)
                     yield chunk
-            except _STUMBLED as error:
-                if isinstance(error, _TELLING):
+            except STUMBLED as error:
+                if isinstance(error, (*TELLING, self.own_error)):
                     raise
-                raise BrokenAnswer(_FORMLESS) from error
+                raise BrokenAnswer(FORMLESS) from error
         if not finished:
             raise BrokenAnswer("The model's stream ended before its answer did.")
-
-
-class WholeGoogle(_Whole, ChatGoogleGenerativeAI):
-    """Gemini's client."""
-
-
-class WholeOpenAI(_Whole, ChatOpenAI):
-    """OpenAI's own client."""
-
-
-class WholeCompatible(_Whole, BaseChatOpenAI):
-    """The client of servers that speak OpenAI's protocol."""
 
 
 def _finished(generation: ChatGeneration, output: dict[str, Any] | None = None) -> bool:

@@ -12,6 +12,7 @@ import typer
 
 from core.settings import Settings
 from server import eval_commands, key_commands
+from server.audio import commands as audio_commands
 from server.command import load_settings, run
 from server.counseling import commands
 
@@ -28,6 +29,7 @@ Configs = Annotated[
 app.add_typer(key_commands.app, name="api-key")
 app.add_typer(eval_commands.app, name="eval")
 app.add_typer(commands.app)
+app.add_typer(audio_commands.app)
 log = structlog.get_logger(__name__)
 
 
@@ -40,9 +42,10 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Execute runs in this process too.")] = True,
 ) -> None:
     """Serve the HTTP API; brings the database to the current schema first."""
-    from server.serve import serve_forever  # noqa: PLC0415 - heavy imports wait for a command
+    settings = load_settings(host=host, port=port, config=config or None)
+    from server.serve import serve_forever  # noqa: PLC0415 - heavy imports wait until the settings are right
 
-    run(serve_forever(load_settings(host=host, port=port, config=config or None), with_worker=worker))
+    run(serve_forever(settings, with_worker=worker))
 
 
 @app.command()
@@ -65,7 +68,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
         async with open_runtime(settings, url) as runtime, running_worker(runtime), watched(runtime):
             memory.settle()
             log.info("worker_ready", concurrency=settings.worker_concurrency)
@@ -82,7 +85,7 @@ async def _migrate(settings: Settings) -> None:
     from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
 
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
     typer.echo("The database is at the current schema.")
 
 

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 
 import checkpoints.setup
 import db.migrate
+import db.vectors
 import jobs.setup
 from core.settings import Settings, SettingsError
 from core.tasks import end
@@ -53,16 +54,22 @@ async def _watch(server: EmbeddedPostgres) -> None:
             log.exception("embedded_postgres_down")
 
 
-async def migrate(url: str) -> None:
+async def migrate(url: str, *, vectors: bool = False) -> None:
     """Bring our tables, LangGraph's and procrastinate's, and the roles that use them, to the current schema (X036).
 
-    Idempotent. `url` is the owner's.
+    Idempotent.
+
+    Args:
+        url: the owner's.
+        vectors: also what vectors of documents are kept in, which needs pgvector.
 
     Raises:
-        SettingsError: the owner may not make the roles.
+        SettingsError: the owner may not make the roles, or there is no pgvector.
     """
     async with _alone(url):
         await asyncio.to_thread(db.migrate.upgrade, url)
+        if vectors:
+            await asyncio.to_thread(db.vectors.ensure, url)
         await checkpoints.setup.setup(url)
         await jobs.setup.setup(url)
         await templates.seed(url)

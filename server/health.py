@@ -67,6 +67,6 @@ async def health(response: Response, runtime: CurrentRuntime, load: Annotated[Lo
             checkpointer=reachable,
             # As last seen: nobody waits for a tool server here, and without one the service is not degraded.
             mcp={server.name: "ok" if server.reachable else "down" for server in runtime.hub.health()},
-            models=runtime.models.describe(),
+            models=runtime.models.describe() | ({"embed": runtime.embedder.name} if runtime.embedder else {}),
         ),
     )

@@ -27,7 +27,7 @@ from server.database import located, migrate
 async def operating(settings: Settings) -> AsyncIterator[AsyncSession]:
     """Open a transaction that sees all rows, on a database that is at the current schema."""
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
         system = Database(role_url(url, "system"), pool_size=1)
         try:
             async with system.transaction() as session:

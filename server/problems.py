@@ -67,5 +67,8 @@ def _rule(problem: dict[str, Any]) -> str:
     if problem["type"] == "value_error":
         # A validator of our own, which says it itself.
         return str(context.get("error", _OTHER))
+    if "expected" in context:
+        # Pydantic's list of values is an English one.
+        context = context | {"expected": context["expected"].replace(" or ", "、").replace(", ", "、")}
     kind = _KINDS.get(problem["type"].partition("_")[0], _OTHER)
     return _RULES.get(problem["type"], kind).format_map(context)

@@ -18,8 +18,10 @@ from db.database import Database
 from db.lanes import Lanes
 from db.roles import role_url
 from jobs.queue import JobQueue
+from providers.embeddings import Embedder, embedder_of
 from providers.models import Models
 from server import metrics
+from server.audio.shelf import Shelf
 from server.audio.storage import storage_from
 from server.auth.identity import signing_secret
 from server.interpret.tool_mirror import SwitchedOff, ToolMirror
@@ -42,13 +44,15 @@ _SYSTEM_CONNECTIONS: Final = 4
 class Runtime:
     """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only.
 
-    `hub` holds the connections to the plugged-in servers; `tools` is what of them is switched on.
+    `embedder` is the model of the role `embed`, where one is configured. `hub` holds the connections to the plugged-in
+    servers; `tools` is what of them is switched on. `shelf` holds the coaches' skills.
     """
 
     settings: Settings
     database: Database
     system: Database
     models: Models
+    embedder: Embedder | None
     workflows: Workflows
     jobs: JobQueue
     broker: Broker
@@ -59,6 +63,7 @@ class Runtime:
     tools: ToolHub
     storage: Storage
     audio_tools: AudioTools
+    shelf: Shelf
     clock: Clock
     ids: IdSource
 
@@ -71,12 +76,14 @@ def preflight(settings: Settings) -> None:
             is not described as it must be.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
-    Models(settings)
+    models = Models(settings)
+    embedder_of(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
     tool_servers.load(settings)
     workflows.load(*settings.config)
+    models.load()
 
 
 @asynccontextmanager
@@ -95,6 +102,7 @@ async def open_runtime(
     time = clock or SystemClock()
     secret = await asyncio.to_thread(signing_secret, settings)
     models = Models(settings)
+    embedder = embedder_of(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
@@ -105,6 +113,7 @@ async def open_runtime(
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
     broker = Broker(database.url)
     lanes = Lanes(database.url)
+    shelf = Shelf.of(settings, database, system)
     try:
         await database.open()
         await system.open()
@@ -112,6 +121,7 @@ async def open_runtime(
         broker.start()
         lanes.start()
         hub.start()
+        shelf.start()
         engine = RunEngine(
             pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
         )
@@ -120,6 +130,7 @@ async def open_runtime(
             database=database,
             system=system,
             models=models,
+            embedder=embedder,
             workflows=graphs,
             jobs=jobs,
             broker=broker,
@@ -130,14 +141,18 @@ async def open_runtime(
             tools=ToolMirror(tools or hub, system.pool),
             storage=storage_from(settings, secret, time),
             audio_tools=AudioTools(),
+            shelf=shelf,
             clock=time,
             ids=ids,
         )
     finally:
+        await shelf.stop()
         await hub.close()
         await lanes.stop()
         await broker.stop()
         await models.aclose()
+        if embedder is not None:
+            await embedder.aclose()
         await system.close()
         await database.close()
 

@@ -32,7 +32,7 @@ async def serve_forever(settings: Settings, *, with_worker: bool) -> None:
     widen(settings.worker_concurrency)
     await asyncio.to_thread(preflight, settings)
     async with located(settings) as url:
-        await migrate(url)
+        await migrate(url, vectors=settings.embeds)
         greeting = await _greeting(settings, url) if settings.env == "development" else ""
         server = _Server(
             uvicorn.Config(

@@ -9,15 +9,17 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.audio_analysis.records import AudioRecords
-from nodes.audio_strategy.records import StrategyRecords
+from nodes.audio_strategy.records import SkillShelf, StrategyRecords
 from nodes.call_summary.records import CallRecords
 from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from nodes.meta_workflow.records import ChatRecords, Documents
+from server.audio.provisional import ProvisionalStorage
 from server.audio.records import CoachingRecords, RecordingRecords
 from server.audio.upkeep import AudioUpkeep
 from server.calls.summary_records import SummaryRecords
 from server.chat import records as chat
+from server.chat.embedding import EMBED_JOB, DocumentEmbedding
 from server.chat.retention import ChatRetention
 from server.counseling import records as counseling
 from server.counseling.daily import DailyCompliance
@@ -28,6 +30,7 @@ from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
+from tools.audio.worker import AudioTools
 from tools.mcp.policy import ToolPolicy
 from tools.storage.model import Storage
 
@@ -42,8 +45,17 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     executor = Executor(parts, concurrency=concurrency)
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
-    leases = Leases(runtime.system.pool, runtime.jobs, executor, parts.worker_id)
-    periodic = _periodic(runtime)
+    leases = Leases(
+        runtime.system.pool,
+        runtime.jobs,
+        executor,
+        parts.worker_id,
+        beat_seconds=runtime.settings.worker_beat_seconds,
+        dead_seconds=runtime.settings.worker_dead_seconds,
+    )
+    embedding = DocumentEmbedding(runtime.system.pool, runtime.database, runtime.embedder, runtime.clock)
+    runtime.jobs.register(EMBED_JOB, embedding.wake)
+    periodic = (*_periodic(runtime), embedding)
     worker = JobWorker(runtime.jobs, concurrency=concurrency)
     await leases.start()
     worker.start()
@@ -89,12 +101,14 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
     return {
         AudioRecords: RecordingRecords(database, owner_id, settle),
         StrategyRecords: CoachingRecords(database, owner_id, settle),
-        Storage: runtime.storage,
+        SkillShelf: runtime.shelf,
+        Storage: ProvisionalStorage(runtime.storage, database, owner_id),
+        AudioTools: runtime.audio_tools,
         CallRecords: SummaryRecords(database, owner_id, settle),
         InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
         ToolJournal: interpret.CallJournal(database, owner_id, settle),
         ChatRecords: chat.SessionRecords(database, owner_id, settle, clock, ids),
-        Documents: chat.SessionDocuments(database, owner_id),
+        Documents: chat.SessionDocuments(database, owner_id, runtime.embedder),
         CounselingRecords: counseling.SessionRecords(database, owner_id, settle, clock),
     }
 

@@ -100,13 +100,13 @@ async def ask(
     most = attempts or models.max_attempts
     call = _Call(role, await models.chat(role), messages, on_text, on_restart)
     try:
-        return await _retrying(call.attempt, most)
+        return await retried(call.attempt, most)
     except ModelFailed:
         if (fallback := models.fallback(role)) is None:
             raise
     log.warning("model_fallback", role=role)
     call.role, call.model = fallback, await models.chat(fallback)
-    return await _retrying(call.attempt, most)
+    return await retried(call.attempt, most)
 
 
 async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -123,7 +123,7 @@ async def attempted(role: Role, attempt: Callable[[], Awaitable[T]]) -> T:
             log.warning("model_attempt_failed", role=role, error=type(error).__name__)
             raise
 
-    return await _retrying(told, resources().models.max_attempts)
+    return await retried(told, resources().models.max_attempts)
 
 
 async def paint(painter: Painter, description: str) -> bytes:
@@ -135,12 +135,21 @@ async def paint(painter: Painter, description: str) -> bytes:
     return await attempted("image", partial(painter.paint, description))
 
 
-async def _retrying(attempt: Callable[[], Awaitable[T]], most: int) -> T:
+async def retried(attempt: Callable[[], Awaitable[T]], most: int) -> T:
+    """Do what asks a model, also outside of a run, again when it is worth it, `most` times in all.
+
+    Raises:
+        ModelFailed: no attempt succeeded; its cause is the last error.
+    """
+
+    async def once() -> T:
+        return await attempt()
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(most), retry=retry_if_exception(is_retryable), wait=_wait, reraise=True
     )
     try:
-        return await retrying(attempt)
+        return await retrying(once)
     except Exception as error:
         if is_model_error(error):
             raise ModelFailed("模型暂时不可用，请稍后再试") from error

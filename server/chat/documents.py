@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from core.errors import InvalidInput
 from server.chat.access import Caller
+from server.chat.embedding import EMBED_JOB
 from server.chat.errors import (
     MOST_DOCUMENTS,
     SessionExpired,
@@ -113,6 +114,8 @@ class DocumentService:
             if count > MOST_DOCUMENTS:
                 raise too_many_documents()
             await sessions.slide(connection, session, self._runtime.clock.now())
+            if self._runtime.embedder is not None:
+                await self._runtime.jobs.enqueue(connection, EMBED_JOB)
         return Uploaded(
             document_id=str(document_id), filename=filename, session_id=str(session_id), document_count=count
         )

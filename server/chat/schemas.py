@@ -74,6 +74,12 @@ class RawRequest(_Request):
     session_id: SessionId | None = None
     tags: Tags | None = None
 
+    def as_chat(self) -> ChatRequest:
+        """Return the frontend's request that asks the same."""
+        return ChatRequest.model_construct(
+            message=self.raw_input, session_id=self.session_id, user_id=self.user_id, mode="deep", tags=self.tags
+        )
+
 
 class ResumeRequest(_Request):
     """The answer to the question whether to revise (G34); without a user_id the session's id says who it is."""

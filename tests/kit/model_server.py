@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.kit import embeddings
 from tests.kit.model_faults import Body, CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
 from tests.kit.model_files import UploadedFiles
 from tests.kit.model_protocols import ModelRequest, error, painted, pieces, read_gemini, read_images, read_openai, whole
@@ -41,6 +42,7 @@ class ModelServer:
         routes = [
             *self.files.routes(),
             Route("/v1/chat/completions", self._openai, methods=["POST"]),
+            Route("/v1/embeddings", self._openai_embeddings, methods=["POST"]),
             Route("/v1/images/generations", self._images, methods=["POST"]),
             Route("/v1beta/models/{call:path}", self._gemini, methods=["POST"]),
         ]
@@ -115,9 +117,28 @@ class ModelServer:
 
     async def _gemini(self, request: Request) -> Response:
         model, _, method = request.path_params["call"].partition(":")
+        if method == "batchEmbedContents":
+            return await self._embed(embeddings.read_gemini(await request.json(), model))
         return await self._answer(
             read_gemini(await request.json(), model, streamed=method.startswith("streamGenerateContent"))
         )
+
+    async def _openai_embeddings(self, request: Request) -> Response:
+        return await self._embed(embeddings.read_openai(await request.json()))
+
+    async def _embed(self, request: ModelRequest) -> Response:
+        proper = embeddings.answer(request)
+        match self._next(request):
+            case Status(code, retry_after):
+                headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+                return JSONResponse(error(request, code), status_code=code, headers=headers)
+            case Body() | MalformedJson() as fault:
+                return _as_it_is(request, fault)
+            case CutStream():
+                return StreamingResponse(_broken_off(json.dumps(proper)[:20]), media_type="application/json")
+            case Delay(seconds):
+                await asyncio.sleep(seconds)
+        return JSONResponse(proper)
 
     async def _answer(self, request: ModelRequest) -> Response:
         match self._next(request):
@@ -151,6 +172,11 @@ def _proper(request: ModelRequest, text: str | bytes, pause: float = 0) -> Respo
     if request.streamed:
         return StreamingResponse(_paused(pieces(request, text), pause), media_type="text/event-stream")
     return JSONResponse(whole(request, text))
+
+
+async def _broken_off(text: str) -> AsyncIterator[str]:
+    yield text
+    raise ConnectionResetError("scripted")
 
 
 async def _paused(frames: list[str], seconds: float) -> AsyncIterator[str]:

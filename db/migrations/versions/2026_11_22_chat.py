@@ -223,4 +223,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove deep chat; the principals of its users stay."""
+    op.execute("DROP SCHEMA IF EXISTS chat_vectors CASCADE")
     op.execute("DROP SCHEMA chat CASCADE")

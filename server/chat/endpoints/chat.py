@@ -6,7 +6,7 @@ from fastapi import Depends, Header, Query, Request, Response
 
 from server import sse
 from server.chat import streaming
-from server.chat.access import CurrentCaller
+from server.chat.access import Caller, CurrentCaller
 from server.chat.endpoints.router import chat_router
 from server.chat.endpoints.sessions import AskedUser
 from server.chat.live import Live
@@ -15,6 +15,7 @@ from server.chat.service import CurrentChat
 from server.chat.turns import Asked
 from server.idempotency import RequestIdempotency
 from server.limits import limited
+from server.runs.model import Idempotency
 from server.runtime import runtime_of
 
 router = chat_router("")
@@ -54,17 +55,7 @@ async def chat(
     last_event_id: LastEventId = None,
 ) -> Any:
     """Answer a message: `chat` quickly in a sentence or two, `deep` by the whole workflow."""
-    asked = Asked(
-        caller=caller,
-        user_id=caller.named(body.user_id),
-        session_id=body.session_id,
-        message=body.message,
-        mode=body.mode,
-        tags=tuple(body.tags or ()) if body.mode == "deep" else (),
-        idempotency=idempotency,
-        takes_up=streams and last_event_id is not None,
-        streams=streams,
-    )
+    asked = _asked(body, caller, idempotency, last_event_id, streams=streams)
     return await _answered(request, response, await chat.answers.begin(asked), last_event_id, streams=streams)
 
 
@@ -80,17 +71,7 @@ async def analyze(
     last_event_id: LastEventId = None,
 ) -> Any:
     """Answer a message deeply."""
-    asked = Asked(
-        caller=caller,
-        user_id=caller.named(body.user_id),
-        session_id=body.session_id,
-        message=body.raw_input,
-        mode="deep",
-        tags=tuple(body.tags or ()),
-        idempotency=idempotency,
-        takes_up=streams and last_event_id is not None,
-        streams=streams,
-    )
+    asked = _asked(body.as_chat(), caller, idempotency, last_event_id, streams=streams)
     return await _answered(request, response, await chat.answers.begin(asked), last_event_id, streams=streams)
 
 
@@ -130,6 +111,22 @@ async def take_up(
     """Take up the stream of the newest message of a session."""
     live = chat.answers.follow(await chat.turns.latest(caller, session_id, user_id))
     return await _answered(request, response, live, last_event_id, streams=True)
+
+
+def _asked(
+    body: ChatRequest, caller: Caller, idempotency: Idempotency | None, after: str | None, *, streams: bool
+) -> Asked:
+    return Asked(
+        caller=caller,
+        user_id=caller.named(body.user_id),
+        session_id=body.session_id,
+        message=body.message,
+        mode=body.mode,
+        tags=tuple(body.tags or ()) if body.mode == "deep" else (),
+        idempotency=idempotency,
+        takes_up=streams and after is not None,
+        streams=streams,
+    )
 
 
 async def _answered(

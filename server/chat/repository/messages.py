@@ -197,17 +197,9 @@ async def recent(connection: Connection, session: Session, turns: int) -> list[d
 
     Of what is longer, the first 2,000 characters: all of it is sent with each run.
     """
-    cursor = await connection.execute(
-        """
-        SELECT m.role, left(coalesce(nullif(m.answer->'content_sections'->>'output', ''), m.content), 2000) AS content
-        FROM chat.messages AS m WHERE m.session_id = %(session)s AND m.owner_id = %(owner)s AND m.turn_id IN (
-          SELECT turn_id FROM chat.messages WHERE session_id = %(session)s AND owner_id = %(owner)s
-            AND role = 'assistant' ORDER BY number DESC LIMIT %(turns)s)
-        ORDER BY m.number
-        """,
-        {"session": session.id, "owner": session.owner_id, "turns": turns},
-    )
-    return [dict(row) for row in await cursor.fetchall()]
+    cursor = await connection.execute("SELECT chat.past(%s, %s, %s) AS past", (session.id, session.owner_id, turns))
+    row = await cursor.fetchone()
+    return row["past"] if row else []
 
 
 async def page(connection: Connection, session: Session, *, limit: int, offset: int) -> tuple[list[DictRow], int]:

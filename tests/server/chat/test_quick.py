@@ -9,6 +9,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 
 from core import logging
 from db.database import acting_for
@@ -164,6 +166,48 @@ class TestReply:
             assert session is not None
             past = await messages.recent(connection, session, REMEMBERED_TURNS)
         assert [item["content"] for item in past if item["role"] == "user"] == [f"第{n}句。" for n in range(4, 24)]
+
+    async def test_a_turn_of_a_long_conversation_reads_no_more_than_one_of_a_short(
+        self, service: Service, person: Person, scripted: ModelServer
+    ) -> None:
+        """What decides is how many messages are looked at, whatever the planner knows of the table."""
+        await person.say("你好")
+        looked_at = [await self._looked_at(service, person, turns) for turns in (40, 400)]
+        assert looked_at[0] == looked_at[1] < 10 * REMEMBERED_TURNS
+
+    async def _looked_at(self, service: Service, person: Person, turns: int) -> int:
+        """Make the conversation longer by so many turns; return how many messages a question looks at then."""
+        async with service.runtime.system.pool.connection() as connection, connection.transaction():
+            await connection.execute(
+                """
+                INSERT INTO chat.messages (session_id, owner_id, number, turn_id, role, content)
+                SELECT s.id, s.owner_id, said.number + 2 * n + (role = 'assistant')::int - 1,
+                       md5(said.number || ' ' || n)::uuid, role, n::text
+                FROM chat.sessions AS s CROSS JOIN generate_series(1, %s) AS n
+                CROSS JOIN unnest(ARRAY['user', 'assistant']) AS role
+                CROSS JOIN (SELECT max(number) AS number FROM chat.messages) AS said
+                """,
+                (turns,),
+            )
+        async with (
+            service.runtime.database.pool.connection() as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            # What the connection did before is counted too.
+            before = await self._counted(connection)
+            statement = "SELECT past FROM chat.ask(%s, NULL, %s, gen_random_uuid(), 'x', %s, 20, %s)"
+            asked = (person.session_id, person.user_id, service.runtime.clock.now(), REMEMBERED_TURNS)
+            [row] = await (await connection.execute(statement, asked)).fetchall()
+            assert len(row["past"]) == 2 * REMEMBERED_TURNS
+            return await self._counted(connection) - before
+
+    async def _counted(self, connection: AsyncConnection[DictRow]) -> int:
+        cursor = await connection.execute(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS n FROM pg_stat_xact_user_tables"
+            " WHERE relid = 'chat.messages'::regclass"
+        )
+        [seen] = await cursor.fetchall()
+        return int(seen["n"])
 
     async def test_history(self, person: Person, scripted: ModelServer, clock: SetClock) -> None:
         await person.say("你好")
