@@ -33,6 +33,7 @@ from server.runs.drive import Driven, drive, may_begin_early
 from server.runs.feed import Feed
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
+from server.runs.starts import Starts
 from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
 from tools.mcp.model import ToolHub
@@ -68,6 +69,7 @@ class Parts:
     clock: Clock
     ids: IdSource
     heads: HeadCache = field(default_factory=HeadCache)
+    starts: Starts = field(default_factory=Starts)
 
     @property
     def encrypts(self) -> bool:
@@ -143,8 +145,9 @@ class Execution:
     async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
         await self._granted
-        claimed = self.claimed
         if self._began_at is None:
+            await self._parts.starts.turn()
+            claimed = self.claimed
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
@@ -155,7 +158,7 @@ class Execution:
             # Until the run's end is committed: then its readers find the rest in the log.
             telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
-        return claimed.fence
+        return self.claimed.fence
 
     async def _to_its_end(self, telling: ExitStack) -> Claim | None:
         parts = self._parts
@@ -172,7 +175,8 @@ class Execution:
             heads=parts.heads,
             waits=self.claimed.request.get("options", {}).get("durability") == "sync",
         )
-        if not may_begin_early(parts.workflows, self.claimed):
+        # Among many there is nothing to gain: it would only be in the way of those that are begun.
+        if not (parts.starts.is_calm and may_begin_early(parts.workflows, self.claimed)):
             await begun()
         outcome = await self._outcome(writer, saver, collector, begun)
         # Also where it failed before it had come so far.
