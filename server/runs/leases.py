@@ -22,8 +22,8 @@ BEAT_SECONDS: Final = 2.0
 DEAD_SECONDS: Final = 6.0
 # Who could not beat for longer than this has to assume that the others could not either.
 _LATE_SECONDS: Final = 2 * BEAT_SECONDS
-# How many beats he then gives them.
-_GRACE_BEATS: Final = 2
+# They are back within a beat, and the time that a connection takes.
+_GRACE_SECONDS: Final = BEAT_SECONDS + 1.0
 # A run that nobody took up by then has lost its job.
 _UNTAKEN_SECONDS: Final = 5.0
 # How often runs are looked for whose time has come.
@@ -43,7 +43,7 @@ class Leases:
         self._worker_id = worker_id
         self._unknown: set[UUID] = set()
         self._beaten_at: float | None = None
-        self._grace = 0
+        self._patient_until: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Task[None] | None = None
 
@@ -98,11 +98,12 @@ class Leases:
         now = asyncio.get_running_loop().time()
         is_late = self._beaten_at is not None and now - self._beaten_at > _LATE_SECONDS
         self._beaten_at = now
-        if self._grace:
-            self._grace -= 1
+        if self._patient_until is not None:
+            # Once, however late the next beat is: a process under load must not wait for ever.
+            self._patient_until = None if now >= self._patient_until else self._patient_until
         elif is_late:
-            self._grace = _GRACE_BEATS
-        return not self._grace
+            self._patient_until = now + _GRACE_SECONDS
+        return self._patient_until is None
 
     async def _compare(self, connection: AsyncConnection[DictRow]) -> None:
         """Look at the runs that are this process's: cancel those that are to end, give up those that are unknown.
