@@ -23,6 +23,11 @@ class KeyringCipher(CipherProtocol):
 
     keyring: Keyring
 
+    @property
+    def newest(self) -> str:
+        """The cipher's name with the key that encrypts."""
+        return _CIPHER + self.keyring.newest
+
     def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
         """Return the cipher's name with the key's id, and the ciphertext."""
         key_id, data = self.keyring.encrypt(plaintext, _PURPOSE)

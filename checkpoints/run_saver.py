@@ -1,6 +1,6 @@
 """One run's saver, write-behind: what it is given goes to the run's outbox, which commits under the thread's fence."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +27,7 @@ from checkpoints.rows import Outbox, Typed
 from checkpoints.saver import Loaded, PooledSaver, namespaced, saved_as
 from db.database import Pool
 
+Begun = Callable[[], Awaitable[int]]
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
 _NEXT: Final = """
 SELECT coalesce(max(seq), 0) + 1 AS free FROM checkpoints.list_items
@@ -38,6 +39,10 @@ WHERE thread_id = %s AND checkpoint_ns = %s AND channel = %s
 class _Memory:
     """What a run's saver knows; shared by the copies that LangGraph makes of it."""
 
+    fence: int | None = None
+    """The run's; None as long as it is not known whether it has its thread."""
+    known: Head | None = None
+    """What the process knew of the thread's newest checkpoint, until it is asked for."""
     head: Head | None = None
     """The graph's own newest checkpoint, where it was saved or read here."""
     touched: set[str] = field(default_factory=set)
@@ -58,7 +63,8 @@ class RunSaver(PooledSaver):
         serde: writes and reads values.
         outbox: takes the rows, and commits them soon, or when it is told to.
         thread_id: the run's thread.
-        fence: the run's; with the first one the thread has no checkpoint yet.
+        begun: returns the run's fence when it has its thread, which is before anything is read; with the first one the
+            thread has no checkpoint yet. It may be asked more than once.
         heads: what this process knows of threads' newest checkpoints.
         waits: whether each save returns only when it is committed (durability `sync`).
     """
@@ -70,17 +76,16 @@ class RunSaver(PooledSaver):
         outbox: Outbox,
         *,
         thread_id: UUID,
-        fence: int,
+        begun: Begun,
         heads: HeadCache,
         waits: bool = False,
     ) -> None:
         super().__init__(pool, serde)
         self._outbox = outbox
         self._thread_id = thread_id
-        self._fence = fence
+        self._begun = begun
         self._heads = heads
         self._waits = waits
-        self._known = heads.take(thread_id, fence)
         self._memory = _Memory()
 
     def as_json(self, name: str, value: Any) -> Any:
@@ -90,9 +95,9 @@ class RunSaver(PooledSaver):
 
     def leave_head(self) -> None:
         """Remember the thread's newest checkpoint for its next run; for when all is committed."""
-        head = self._memory.head
-        if head is not None and head.checkpoint["id"] not in self._memory.written_to:
-            self._heads.keep(self._thread_id, self._fence, head)
+        head, fence = self._memory.head, self._memory.fence
+        if head is not None and fence is not None and head.checkpoint["id"] not in self._memory.written_to:
+            self._heads.keep(self._thread_id, fence, head)
 
     async def aput(
         self,
@@ -142,12 +147,13 @@ class RunSaver(PooledSaver):
         await self._saved()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Read a checkpoint, from memory where it is known."""
+        """Read a checkpoint, from memory where it is known; a graph does nothing before that."""
+        fence = await self._open()
         namespace = config["configurable"].get("checkpoint_ns", "")
         if namespace in self._memory.touched:
             await self._outbox.flush()
         elif get_checkpoint_id(config) is None:
-            if self._fence == 1:
+            if fence == 1:
                 return None
             if namespace == "" and (known := self._from_cache()):
                 return known
@@ -167,6 +173,7 @@ class RunSaver(PooledSaver):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Read checkpoints, newest first."""
+        await self._open()
         await self._outbox.flush()
         async for found in super().alist(config, filter=filter, before=before, limit=limit):
             yield found
@@ -177,6 +184,14 @@ class RunSaver(PooledSaver):
         """Read what was written to channels that keep no whole values."""
         await self._outbox.flush()
         return await super().aget_delta_channel_history(config=config, channels=channels)
+
+    async def _open(self) -> int:
+        """Return the run's fence, when it is known."""
+        fence = self._memory.fence
+        if fence is None:
+            fence = self._memory.fence = await self._begun()
+            self._memory.known = self._heads.take(self._thread_id, fence)
+        return fence
 
     @property
     def _encrypts(self) -> bool:
@@ -247,7 +262,7 @@ class RunSaver(PooledSaver):
         return LongList(value, prints, stored, size + sum(len(typed[index].blob) for index in new.values())), placed
 
     async def _free_number(self, namespace: str, channel: str) -> int:
-        if self._fence == 1:
+        if await self._open() == 1:
             return 1
         # Also what runs that were rolled back, and branches that were left, have stored.
         async with self._cursor() as cursor:
@@ -275,7 +290,7 @@ class RunSaver(PooledSaver):
         self._memory.head = Head(kept, row["metadata"], row["parent_checkpoint_id"], loaded.blobs, long)
 
     def _from_cache(self) -> CheckpointTuple | None:
-        known, self._known = self._known, None
+        known, self._memory.known = self._memory.known, None
         if known is None or not all(long.is_unchanged() for long in known.lists.values()):
             return None
         self._memory.head = known

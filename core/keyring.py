@@ -42,6 +42,11 @@ class Keyring:
             keys[key_id] = AESGCM(_decoded(encoded))
         return cls(keys)
 
+    @property
+    def newest(self) -> str:
+        """The id of the key that encrypts."""
+        return next(iter(self.keys))
+
     def encrypt(self, plaintext: bytes, purpose: bytes) -> tuple[str, bytes]:
         """Return the newest key's id, and the nonce with the ciphertext. `purpose` has to be given to decrypt, too."""
         key_id, key = next(iter(self.keys.items()))
@@ -68,7 +73,7 @@ class Keyring:
 
     def is_newest(self, stored: str) -> bool:
         """Tell whether a text was encrypted with the newest key."""
-        return stored.partition(":")[0] == next(iter(self.keys))
+        return stored.partition(":")[0] == self.newest
 
     def decrypt(self, key_id: str, data: bytes, purpose: bytes) -> bytes:
         """Return the plaintext.

@@ -12,12 +12,10 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
-from psycopg.pq import TransactionStatus
-from psycopg.rows import DictRow, dict_row
 
 from core.tasks import end
 from db.url import for_psycopg, search_path_option
+from db.wire import Row, Wire
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,7 @@ class _Order:
     key: UUID
     statement: LiteralString
     parameters: Sequence[Any]
-    answer: "asyncio.Future[DictRow]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answer: "asyncio.Future[Row]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
 
@@ -66,7 +64,7 @@ class Lanes:
         """Commit what waits, as far as the database answers at once, and close."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
 
-    def submit(self, key: UUID, statement: LiteralString, parameters: Sequence[Any]) -> "asyncio.Future[DictRow]":
+    def submit(self, key: UUID, statement: LiteralString, parameters: Sequence[Any]) -> "asyncio.Future[Row]":
         """Return the row that `statement` will give, once it is committed.
 
         Raises (the future):
@@ -85,7 +83,7 @@ class _Lane:
         self._parked: dict[UUID, list[_Order]] = {}
         self._filled = asyncio.Event()
         self._idle = asyncio.Event()
-        self._connection: AsyncConnection[DictRow] | None = None
+        self._wire: Wire | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -177,41 +175,31 @@ class _Lane:
         return [order for order in batch if order not in late]
 
     async def _send(self, batch: list[_Order]) -> None:
-        connection = await self._connected()
+        wire = await self._connected()
         if len(batch) == 1:
-            cursor = await connection.execute(batch[0].statement, batch[0].parameters, prepare=True)
-            rows = [await cursor.fetchone()]
+            rows = [await wire.execute((batch[0].statement, batch[0].parameters))]
         else:
-            async with connection.pipeline():
-                await connection.execute("BEGIN")
-                cursors = [await connection.execute(o.statement, o.parameters, prepare=True) for o in batch]
-                await connection.execute("COMMIT")
-            # Not before: to fetch would wait for the answers, and the commit for that.
-            rows = [await cursor.fetchone() for cursor in cursors]
+            rows = await wire.commit([(order.statement, order.parameters) for order in batch])
         for order, row in zip(batch, rows, strict=True):
             if not order.answer.done():
                 order.answer.set_result(row or {})
 
     async def _roll_back(self) -> None:
         # A pipeline that broke leaves its transaction open.
-        connection = self._connection
-        if connection is not None and connection.info.transaction_status != TransactionStatus.IDLE:
+        if self._wire is not None and not self._wire.is_idle:
             await self._disconnect()
 
-    async def _connected(self) -> AsyncConnection[DictRow]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                row_factory=dict_row,
-                options=f"{search_path_option()} -c lock_timeout={_LOCK_TIMEOUT}",
-            )
-        return self._connection
+    async def _connected(self) -> Wire:
+        if self._wire is None or self._wire.is_closed:
+            await self._disconnect()
+            options = f"{search_path_option()} -c lock_timeout={_LOCK_TIMEOUT}"
+            self._wire = await Wire.connect(self._url, options=options)
+        return self._wire
 
     async def _disconnect(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        if self._wire is not None:
+            await self._wire.close()
+            self._wire = None
 
 
 def _fail(orders: Sequence[_Order], error: Exception) -> None:

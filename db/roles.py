@@ -29,7 +29,7 @@ _SCHEMAS: Final = (
 )
 _READ_ONLY: Final = frozenset(
     {
-        *("auth.users", "audio.users", "chat.users", "interpret.tools", "public.alembic_version"),
+        *("auth.users", "audio.users", "audio.skills", "chat.users", "interpret.tools", "public.alembic_version"),
         *("counseling.users", "counseling.visitor_templates", "counseling.assistant_students"),
         "counseling.weekly_compliance",
     }

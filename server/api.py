@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from server import health, monitoring
-from server.audio.endpoints import player, segments, strategies, upload
+from server.audio.endpoints import images, player, profiles, segments, skills, strategies, upload
 from server.audio.endpoints import sessions as audio_sessions
 from server.auth import endpoints as auth
 from server.calls.endpoints import agents, aliyun, record_statistics, records, rules, summaries
@@ -28,6 +28,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     strategies.router,
     segments.router,
     player.router,
+    images.router,
+    skills.router,
+    profiles.router,
     # Before the records, whose `/{record_id}` its path fits (C026).
     record_statistics.router,
     records.router,

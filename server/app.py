@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.settings import Settings
 from server import errors
 from server.api import ROUTERS
-from server.audio import uploading
+from server.audio import profiles, uploading
 from server.auth.identity import open_identity
 from server.auth.keys import Keys
 from server.auth.repository import by_keys, promote
@@ -96,6 +96,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     uploads = {
         "/api/v1/documents/upload": settings.max_document_bytes + FORM_BYTES,
         "/api/v1/audio/upload": settings.max_recording_bytes + uploading.FORM_BYTES,
+        "/api/v1/profiles/upload-photo": profiles.FORM_BYTES,
     }
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, others=uploads)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)

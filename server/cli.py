@@ -12,6 +12,7 @@ import typer
 
 from core.settings import Settings
 from server import eval_commands, key_commands
+from server.audio import commands as audio_commands
 from server.command import load_settings, run
 from server.counseling import commands
 
@@ -28,6 +29,7 @@ Configs = Annotated[
 app.add_typer(key_commands.app, name="api-key")
 app.add_typer(eval_commands.app, name="eval")
 app.add_typer(commands.app)
+app.add_typer(audio_commands.app)
 log = structlog.get_logger(__name__)
 
 
@@ -84,6 +86,14 @@ async def _migrate(settings: Settings) -> None:
     async with located(settings) as url:
         await migrate(url, vectors=settings.embeds)
     typer.echo("The database is at the current schema.")
+
+
+@app.command()
+def reencrypt() -> None:
+    """Bring all that is encrypted under the newest of SECRETS_KEY and of CHECKPOINT_KEY; may be given at any time."""
+    from server import operators  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(operators.reencrypt(load_settings(log_level="warning")))
 
 
 @app.command()

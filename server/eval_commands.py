@@ -36,6 +36,19 @@ def counseling(
     run(evaluate(load_settings(log_level="warning"), sessions, at_once))
 
 
+@app.command("audio")
+def audio(
+    folder: Annotated[
+        Path, typer.Option(help="Folder with `scenes`, labelled transcripts, and `moments.json`.")
+    ] = Path("examples/audio"),
+    at_once: Annotated[int, typer.Option(min=1, help="How many transcripts are coached side by side.")] = 2,
+) -> None:
+    """Coach labelled transcripts and print how scenes, skills and strategies are; needs no server and no database."""
+    from server.evaluation.audio import evaluate  # noqa: PLC0415 - heavy imports wait for a command
+
+    run(evaluate(load_settings(log_level="warning"), folder, at_once))
+
+
 @app.command("call-summary")
 def call_summary(
     calls: Annotated[Path, typer.Option(help="Folder with the sets `tuned` and `held_out`.")] = Path(

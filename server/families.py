@@ -42,7 +42,7 @@ AUDIO: Final = Family(
     name="audio",
     body=DetailBody,
     prefixes=tuple(
-        f"/api/v1/{segment}" for segment in ("auth", "audio", "tasks", "images", "skills", "profiles", "admin")
+        f"/api/v1/{segment}" for segment in ("auth", "audio", "tasks", "images", "files", "skills", "profiles", "admin")
     ),
     malformed=Unprocessable,
 )

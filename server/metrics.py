@@ -57,6 +57,13 @@ TOOL_SERVER_BREAKER: Final = Gauge(
     "colloquy_tool_server_breaker", "A tool server's circuit breaker: 0 closed, 1 half open, 2 open", ["server"]
 )
 
+ALIYUN_FETCHES: Final = Counter(
+    "colloquy_aliyun_token_fetches", "Tokens that this process asked Alibaba for, retries included in one", ["outcome"]
+)
+ALIYUN_FETCH_SECONDS: Final = Histogram(
+    "colloquy_aliyun_token_fetch_seconds", "Time of such a fetch", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20)
+)
+
 POOL: Final = Gauge("colloquy_pool_connections", "Database connections of this process", ["pool", "state"])
 
 RETENTION_DELETED: Final = Counter(
@@ -82,6 +89,12 @@ def count_tool_call(server: str, tool: str, outcome: str, seconds: float) -> Non
     """Count a call of a tool, and what it took."""
     TOOL_CALLS.labels(server, tool, outcome).inc()
     TOOL_CALL_SECONDS.labels(server, tool).observe(seconds)
+
+
+def count_token_fetch(outcome: str, seconds: float) -> None:
+    """Count a fetch of a token of Alibaba's: `ok`, or how it failed."""
+    ALIYUN_FETCHES.labels(outcome).inc()
+    ALIYUN_FETCH_SECONDS.observe(seconds)
 
 
 def show_tool_servers(servers: Iterable[ServerHealth]) -> None:

@@ -9,12 +9,17 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from checkpoints import reencryption as checkpoints_reencryption
 from core.clock import SystemClock, render_seconds
+from core.errors import Conflict
+from core.keyring import Keyring
 from core.settings import Settings
 from db import backup
 from db.database import Database
 from db.roles import role_url
 from server.auth import api_keys
+from server.calls import reencryption as calls_reencryption
+from server.calls.aliyun import secrets_keyring
 from server.database import located, migrate
 
 
@@ -61,6 +66,33 @@ async def revoke_key(settings: Settings, key_id: UUID) -> None:
     async with operating(settings) as session:
         await api_keys.revoke(session, key_id, SystemClock().now())
     typer.echo(f"The key {key_id} is revoked.")
+
+
+async def reencrypt(settings: Settings) -> None:
+    """Bring all that is encrypted under the newest keys, and print what became of it.
+
+    Raises:
+        Conflict: some of it could not be read.
+    """
+    failed = 0
+    keys = settings.checkpoint_key
+    async with located(settings) as url:
+        await migrate(url)
+        system = Database(role_url(url, "system"), pool_size=1)
+        await system.open()
+        try:
+            secrets = await asyncio.to_thread(secrets_keyring, settings)
+            tables = [calls_reencryption.reencrypt(system.pool, secrets)]
+            if keys is not None:
+                tables.append(checkpoints_reencryption.reencrypt(system.pool, Keyring.parse(keys.get_secret_value())))
+            for table in tables:
+                async for name, count in table:
+                    typer.echo(f"{name}: {count.rewritten} brought under the newest key, {count.failed} unreadable")
+                    failed += count.failed
+        finally:
+            await system.close()
+    if failed:
+        raise Conflict(f"{failed} values could not be read: their keys are not in the ring, or they were changed.")
 
 
 async def back_up(settings: Settings, file: Path) -> None:

@@ -21,6 +21,7 @@ from jobs.queue import JobQueue
 from providers.embeddings import Embedder, embedder_of
 from providers.models import Models
 from server import metrics
+from server.audio.shelf import Shelf
 from server.audio.storage import storage_from
 from server.auth.identity import signing_secret
 from server.interpret.tool_mirror import SwitchedOff, ToolMirror
@@ -43,8 +44,8 @@ _SYSTEM_CONNECTIONS: Final = 4
 class Runtime:
     """The parts of a running process. `system` sees all rows: for sweeps and operators' commands only.
 
-    `embedder` is the model of the role `embed`, where one is configured.
-    `hub` holds the connections to the plugged-in servers; `tools` is what of them is switched on.
+    `embedder` is the model of the role `embed`, where one is configured. `hub` holds the connections to the plugged-in
+    servers; `tools` is what of them is switched on. `shelf` holds the coaches' skills.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Runtime:
     tools: ToolHub
     storage: Storage
     audio_tools: AudioTools
+    shelf: Shelf
     clock: Clock
     ids: IdSource
 
@@ -110,6 +112,7 @@ async def open_runtime(
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
     broker = Broker(database.url)
     lanes = Lanes(database.url)
+    shelf = Shelf.of(settings, database, system)
     try:
         await database.open()
         await system.open()
@@ -117,6 +120,7 @@ async def open_runtime(
         broker.start()
         lanes.start()
         hub.start()
+        shelf.start()
         engine = RunEngine(
             pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
         )
@@ -136,10 +140,12 @@ async def open_runtime(
             tools=ToolMirror(tools or hub, system.pool),
             storage=storage_from(settings, secret, time),
             audio_tools=AudioTools(),
+            shelf=shelf,
             clock=time,
             ids=ids,
         )
     finally:
+        await shelf.stop()
         await hub.close()
         await lanes.stop()
         await broker.stop()

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from jobs.worker import JobWorker
 from nodes.audio_analysis.records import AudioRecords
-from nodes.audio_strategy.records import StrategyRecords
+from nodes.audio_strategy.records import SkillShelf, StrategyRecords
 from nodes.call_summary.records import CallRecords
 from nodes.counseling.records import CounselingRecords
 from nodes.interpret_execute.records import InterpretRecords, ToolJournal
 from nodes.meta_workflow.records import ChatRecords, Documents
+from server.audio.provisional import ProvisionalStorage
 from server.audio.records import CoachingRecords, RecordingRecords
 from server.audio.upkeep import AudioUpkeep
 from server.calls.summary_records import SummaryRecords
@@ -29,6 +30,7 @@ from server.runs.executor import Executor
 from server.runs.leases import Leases
 from server.runs.retention import Limits, Retention
 from server.runtime import Runtime
+from tools.audio.worker import AudioTools
 from tools.mcp.policy import ToolPolicy
 from tools.storage.model import Storage
 
@@ -92,7 +94,9 @@ def _repositories(runtime: Runtime, owner_id: UUID, settle: Settle) -> Mapping[t
     return {
         AudioRecords: RecordingRecords(database, owner_id, settle),
         StrategyRecords: CoachingRecords(database, owner_id, settle),
-        Storage: runtime.storage,
+        SkillShelf: runtime.shelf,
+        Storage: ProvisionalStorage(runtime.storage, database, owner_id),
+        AudioTools: runtime.audio_tools,
         CallRecords: SummaryRecords(database, owner_id, settle),
         InterpretRecords: interpret.SessionRecords(database, owner_id, settle),
         ToolJournal: interpret.CallJournal(database, owner_id, settle),

@@ -210,6 +210,7 @@ def test_the_dashboard() -> None:
         "Identity and limits",
         "Database",
         "Retention",
+        "Alibaba's tokens",
     ]
     for panel in panels:
         for target in panel.get("targets", []):

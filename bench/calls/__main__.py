@@ -4,7 +4,10 @@
 
 One user's requests, one after another: `colloquy serve` in a process of its own, a lean client here, PostgreSQL beside
 both. The bare statement is the same SQL under the application's role, prepared, on one open connection; a list is two
-statements. Requests and statements take turns, so that both see the same machine.
+statements. The floor is a request for a call that is not there: HTTP, who calls, a transaction and an empty look-up.
+Requests, statements and the floor take turns, so that all see the same machine. `ratio` is request to statement;
+`above` is what the request takes beyond the floor, to the statement. Both are of the medians and of the 95th
+percentiles. `CPU` is the server's own time for a request, on Linux.
 """
 
 import argparse
@@ -30,6 +33,7 @@ from tests.kit.directories import crossable
 from tests.kit.processes import environment, served
 
 WARM = 20
+Pair = tuple[float, float]
 
 
 async def milliseconds(work: Callable[[], Awaitable[Any]]) -> float:
@@ -38,13 +42,19 @@ async def milliseconds(work: Callable[[], Awaitable[Any]]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def quantiles(values: list[float]) -> tuple[float, float]:
+def quantiles(values: list[float]) -> Pair:
     ordered = sorted(values)
     return statistics.median(ordered), ordered[int(len(ordered) * 0.95)]
 
 
-async def measure(case: Case, client: Client, bare: AsyncConnection[Any], rounds: int) -> None:
-    """Print a line: the request, the bare SQL, their ratio, and a tenth of the seed's limit."""
+def cpu_milliseconds(pid: int) -> float:
+    """Return how long a process' main thread has been on a core; 0 where the system does not tell."""
+    told = Path(f"/proc/{pid}/schedstat")
+    return int(told.read_text().split()[0]) / 1e6 if told.exists() else 0.0
+
+
+async def measure(case: Case, client: Client, bare: AsyncConnection[Any], rounds: int, pid: int) -> None:
+    """Print a line: the request, the bare SQL, the floor, how they compare, and a tenth of the seed's limit."""
 
     async def ask() -> Any:
         return await (client.get(case.path) if case.body is None else client.post(case.path, case.body))
@@ -54,20 +64,36 @@ async def measure(case: Case, client: Client, bare: AsyncConnection[Any], rounds
             cursor = await bare.execute(statement.encode(), case.values, prepare=True)
             await cursor.fetchall()
 
+    async def ask_for_nothing() -> Any:
+        return await client.get(f"{RECORDS}/{UUID(int=0)}", status="404")
+
     for _ in range(WARM):
         answer = await ask()
         await execute()
+        await ask_for_nothing()
     if case.rows is not None and len(answer["data"]["records"]) != case.rows:
         raise RuntimeError(f"{case.name}: {len(answer['data']['records'])} records")
-    taken, floor = [], []
+    taken, alone, floor, cpu = [], [], [], 0.0
     for _ in range(rounds):
+        before = cpu_milliseconds(pid)
         taken.append(await milliseconds(ask))
-        floor.append(await milliseconds(execute))
-    (p50, p95), (bare50, bare95) = quantiles(taken), quantiles(floor)
-    verdict = "kept" if p95 <= case.limit / 10 else "NOT KEPT"
-    print(
-        f"{case.name:32} p50 {p50:7.2f}  p95 {p95:7.2f}   bare SQL p50 {bare50:7.2f}  p95 {bare95:7.2f} ms"
-        f"   ratio {p95 / bare95:5.1f}   tenth of the limit {case.limit / 10:3.0f} {verdict}"
+        cpu += cpu_milliseconds(pid) - before
+        alone.append(await milliseconds(execute))
+        floor.append(await milliseconds(ask_for_nothing))
+    print(line(case, quantiles(taken), quantiles(alone), quantiles(floor), cpu / rounds))
+
+
+def line(case: Case, taken: Pair, alone: Pair, floor: Pair, cpu: float) -> str:
+    """Return what is told of a case: medians and 95th percentiles in milliseconds, and how they compare."""
+    ratio = [one / sql for one, sql in zip(taken, alone, strict=True)]
+    above = [(one - least) / sql for one, least, sql in zip(taken, floor, alone, strict=True)]
+    times = "   ".join(
+        f"{name} {p50:6.2f} {p95:6.2f}" for name, (p50, p95) in {"taken": taken, "SQL": alone, "floor": floor}.items()
+    )
+    verdict = "kept" if taken[1] <= case.limit / 10 else "NOT KEPT"
+    return (
+        f"{case.name:32}{times} ms   CPU {cpu:5.2f}   ratio {ratio[0]:4.1f} {ratio[1]:4.1f}"
+        f"   above {above[0]:4.1f} {above[1]:4.1f}   tenth of the limit {case.limit / 10:3.0f} {verdict}"
     )
 
 
@@ -100,7 +126,7 @@ async def run(url: str, data: Path, size: Size, rounds: int, *, plans: bool) -> 
             chosen = list(cases(user, agent, call))
             # What adds rows comes last.
             for case in chosen[1:] + chosen[:1]:
-                await measure(case, client, bare, rounds)
+                await measure(case, client, bare, rounds, server.process.pid)
             for case in chosen if plans else []:
                 await explain(case, bare)
         client.close()

@@ -25,9 +25,9 @@ class Client:
     def close(self) -> None:
         self._writer.close()
 
-    async def get(self, path: str) -> Any:
-        """Return an answer's JSON."""
-        return orjson.loads(b"".join([chunk async for chunk in self._answer(f"GET {path}", b"")]))
+    async def get(self, path: str, *, status: str = "2") -> Any:
+        """Return an answer's JSON; its status has to begin with `status`."""
+        return orjson.loads(b"".join([chunk async for chunk in self._answer(f"GET {path}", b"", status)]))
 
     async def post(self, path: str, body: Any) -> Any:
         """Send JSON and return the answer's."""
@@ -38,10 +38,10 @@ class Client:
         """Send JSON and yield the answer as it comes."""
         return self._answer(f"POST {path}", orjson.dumps(body))
 
-    async def _answer(self, request: str, data: bytes) -> AsyncIterator[bytes]:
+    async def _answer(self, request: str, data: bytes, status: str = "2") -> AsyncIterator[bytes]:
         self._writer.write(f"{request} HTTP/1.1\r\n{self._head}content-length: {len(data)}\r\n\r\n".encode() + data)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
-        if not head.startswith("http/1.1 2"):
+        if not head.startswith(f"http/1.1 {status}"):
             raise RuntimeError(head + (await self._reader.read(1000)).decode())
         if "transfer-encoding: chunked" not in head:
             length = int(head.partition("content-length: ")[2].partition("\r\n")[0])

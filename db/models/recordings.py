@@ -1,4 +1,4 @@
-"""Audio strategy (seed 000), schema `audio`: recordings and what was made of them (A046–A048, G09)."""
+"""Audio strategy (seed 000), schema `audio`: recordings and what was made of them (A046–A048, A050, G09)."""
 
 from datetime import datetime
 from typing import Any
@@ -180,6 +180,33 @@ class AudioSegment(Base):
     text: Mapped[str] = mapped_column(Text, server_default="")
     audio_url: Mapped[str | None] = mapped_column(Text)
     audio_path: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SkillExecution(Base):
+    """One skill that ran for one strategy (A050, A053, A054); when it runs again, how it ended the last time."""
+
+    __tablename__ = "skill_executions"
+    __table_args__ = (
+        UniqueConstraint("session_id", "user_id", "strategy_id", "skill_id", name="skill_executions_once"),
+        ForeignKeyConstraint(
+            ["session_id", "user_id"], [*_SESSION], name="skill_executions_session", ondelete="CASCADE"
+        ),
+        Index("skill_executions_skill_created", "skill_id", text("created_at DESC")),
+        Index("skill_executions_user_skill", "user_id", "skill_id", text("created_at DESC")),
+        {"schema": "audio"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_NEW_ID)
+    session_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    strategy_id: Mapped[UUID]
+    skill_id: Mapped[str] = mapped_column(Text)
+    scene_category: Mapped[str] = mapped_column(Text)
+    confidence_score: Mapped[float] = mapped_column(Double)
+    execution_time_ms: Mapped[int] = mapped_column(Integer)
+    success: Mapped[bool]
+    error_message: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections import defaultdict
 from typing import Any, Final
 
 from langgraph.types import Send, StreamWriter
@@ -11,6 +10,7 @@ from core.errors import InvalidInput
 from nodes.audio_analysis.lines import pieces_of
 from nodes.audio_analysis.state import AnalysisState, PartHeard, PieceTask, Stretch
 from nodes.audio_analysis.steps import audio_records, finished
+from nodes.audio_analysis.utterances import renumbered
 from tools.audio.joining import Heard, join
 from tools.audio.parts import Part
 from tools.transcripts.model import Segment
@@ -61,15 +61,13 @@ def to_pieces(state: AnalysisState) -> list[Send] | str:
 def _joined(parts: list[Stretch], heard: dict[str, PartHeard], duration: float) -> list[Segment]:
     ordered = [Heard(Part(**part), heard[str(index)]["segments"]) for index, part in enumerate(parts)]
     found = sorted(join(ordered), key=lambda segment: segment["start"])
-    # Models number speakers as they like, and each part anew.
-    names: dict[str, str] = defaultdict(lambda: f"Speaker_{len(names)}")
-    return [_tidied(segment, names[segment["speaker"]], duration) for segment in found]
+    return [_tidied(segment, duration) for segment in renumbered(found)]
 
 
-def _tidied(segment: Segment, speaker: str, duration: float) -> Segment:
+def _tidied(segment: Segment, duration: float) -> Segment:
     start = max(0.0, min(segment["start"], duration - _SHORTEST))
     end = min(max(segment["end"], start + _SHORTEST), duration)
-    return Segment(speaker=speaker, start=round(start, 3), end=round(end, 3), text=segment["text"])
+    return Segment(speaker=segment["speaker"], start=round(start, 3), end=round(end, 3), text=segment["text"])
 
 
 def _unheard(parts: list[Stretch], heard: dict[str, PartHeard]) -> list[Stretch]:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from langgraph.types import StreamWriter
 
@@ -16,37 +15,32 @@ from core.errors import ModelFailed
 from nodes.audio_analysis.hearing import listen
 from nodes.audio_analysis.probe import audio_tools, hearing
 from nodes.audio_analysis.prompting import about_sound
+from nodes.audio_analysis.sharing import shared
 from nodes.audio_analysis.state import PartHeard, PartTask
 from nodes.audio_analysis.steps import finished
 from nodes.common.attempts import attempted
-from nodes.common.storage import storage
 from providers.speech.model import WAV
 from tools.audio.parts import Part
 
-# Of one recording: other people's wait for the vendor's limits as well.
-_AT_ONCE: Final = 3
 # Seconds. Attempts have limits of their own; this one ends a stream that trickles for ever. A repair doubles it.
 _LISTENING_TIMEOUT: Final = 900.0
 # What counting and time stamps may be apart by in a recording with broken packets: its end must not get lost.
 _BEYOND_THE_END: Final = 30.0
 
-# LangGraph's own limit of concurrency holds back the saver's writes as well: what is paid for must be safe at once.
-_turns: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = WeakValueDictionary()
-
 
 async def transcribe(state: PartTask, *, writer: StreamWriter) -> dict[str, Any]:
-    """Transcribe one part; finished parts are kept when another one fails (X021).
+    """Transcribe one part; those that have begun are kept when another one fails (X021).
 
     Raises:
         ModelFailed: no attempt brought a usable answer.
         Unavailable: no model that can hear is configured any more.
         NotFound: the recording is gone.
     """
-    loop = id(asyncio.get_running_loop())
-    turn = _turns.setdefault((state["session_id"], loop), asyncio.Semaphore(_AT_ONCE))
-    async with storage().file(state["key"]) as recording, turn:
-        heard = await _transcribed(state, recording)
-    await finished(writer, state["session_id"], f"transcribe-{state['index']}", state["steps"])
+    async with shared(state["session_id"]) as work:
+        recording = await work.recording(state["key"])
+        async with work.turn():
+            heard = await _transcribed(state, recording)
+            await finished(writer, state["session_id"], f"transcribe-{state['index']}", state["steps"])
     # Keys of a JSON object are strings.
     return {"heard": {str(state["index"]): heard}}
 

@@ -20,7 +20,6 @@ _SHORTEST: Final = 0.1
 # A few wrong entries are left out; an answer of which more is wrong is no transcript.
 _MOST_WRONG: Final = 0.25
 _TOLERANCE_SECONDS: Final = 2.0
-_NOBODY: Final = "Speaker_0"
 
 
 def _seconds(value: Any) -> float:
@@ -51,6 +50,8 @@ class _Said(BaseModel):
 def checked(found: Sequence[Any], length: float) -> list[Segment]:
     """Return segments within a part of `length` seconds, in order of their beginnings; empty ones are left out.
 
+    Whatever the model calls the speakers, they are numbered: names of two parts must be of one kind to be joined.
+
     Raises:
         Unusable: too many of them are none, or they are not of this part.
     """
@@ -65,7 +66,16 @@ def checked(found: Sequence[Any], length: float) -> list[Segment]:
     if sum(one.start > length + _TOLERANCE_SECONDS for one in said) > _MOST_WRONG * len(said):
         raise Unusable(f"时间从这段录音的开头算起，应在 0 到 {length:.0f} 秒之间")
     segments = [_segment(one, length) for one in said]
-    return sorted((segment for segment in segments if segment["text"]), key=lambda segment: segment["start"])
+    spoken = sorted((segment for segment in segments if segment["text"]), key=lambda segment: segment["start"])
+    return renumbered(spoken)
+
+
+def renumbered(segments: Sequence[Segment]) -> list[Segment]:
+    """Return segments whose speakers are Speaker_0, Speaker_1 … in the order in which they first speak."""
+    names: dict[str, str] = {}
+    for segment in segments:
+        names.setdefault(segment["speaker"], f"Speaker_{len(names)}")
+    return [Segment(**{**segment, "speaker": names[segment["speaker"]]}) for segment in segments]
 
 
 def _segment(said: _Said, length: float) -> Segment:
@@ -76,4 +86,4 @@ def _segment(said: _Said, length: float) -> Segment:
     if end is None or end <= start:
         end = start + _SECONDS_A_CHARACTER * len(text)
     end = min(max(end, start + shortest), length)
-    return Segment(speaker=tidy(said.speaker) or _NOBODY, start=round(start, 3), end=round(end, 3), text=text)
+    return Segment(speaker=tidy(said.speaker), start=round(start, 3), end=round(end, 3), text=text)

@@ -12,10 +12,11 @@ from nodes.audio_strategy.state import MOST_ADVICES, MOST_FUSED, Draft
 from nodes.common.fields import clipped, texts
 
 TITLE: Final = 40
-TEXT: Final = 400
-SCRIPT: Final = 200
-QUOTE: Final = 200
-IDEA: Final = 200
+# The prompts ask for a third of this; English takes three letters where Chinese takes one.
+TEXT: Final = 500
+SCRIPT: Final = 300
+QUOTE: Final = 300
+IDEA: Final = 300
 
 
 class Item(BaseModel):

@@ -26,21 +26,30 @@ log = structlog.get_logger(__name__)
 
 
 async def picture(state: PictureTask, *, writer: StreamWriter) -> dict[str, Any]:
-    """Make one picture and store what became of it; a finished one is not made again when the run is resumed."""
-    wanted = state["visual"]
-    index = wanted["image_index"]
-    settled = Visual(image_index=index, prompt=wanted["prompt"], status="failed", image_url=None)
-    try:
-        async with asyncio.timeout(PICTURE_SECONDS):
-            key = await _stored(state)
-        address = f"/api/v1/images/{state['session_id']}/{index}"
-        settled = Visual(image_index=index, prompt=wanted["prompt"], status="completed", image_url=address, key=key)
-    except (ColloquyError, NotAPicture, TimeoutError) as error:
-        log.warning("picture_failed", image_index=index, error=type(error).__name__)
-    await records().save_visual(state["session_id"], state["strategy_id"], settled)
+    """Make one picture and store what became of it.
+
+    One that was stored before the process died is not made, nor paid for, again.
+    """
+    index = state["visual"]["image_index"]
+    settled = await records().visual(state["session_id"], state["strategy_id"], index)
+    if settled is None or settled["status"] != "completed":
+        settled = await _settled(state)
+        await records().save_visual(state["session_id"], state["strategy_id"], settled)
     writer({"type": "step", "step": "picture", "image_index": index, "status": settled["status"]})
     # Keys of a JSON object are strings.
     return {"painted": {str(index): settled}}
+
+
+async def _settled(task: PictureTask) -> Visual:
+    index, prompt = task["visual"]["image_index"], task["visual"]["prompt"]
+    try:
+        async with asyncio.timeout(PICTURE_SECONDS):
+            key = await _stored(task)
+    except (ColloquyError, NotAPicture, TimeoutError) as error:
+        log.warning("picture_failed", image_index=index, error=type(error).__name__)
+        return Visual(image_index=index, prompt=prompt, status="failed", image_url=None)
+    address = f"/api/v1/images/{task['session_id']}/{index}"
+    return Visual(image_index=index, prompt=prompt, status="completed", image_url=address, key=key)
 
 
 async def _stored(task: PictureTask) -> str:

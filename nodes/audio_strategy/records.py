@@ -98,7 +98,11 @@ class StrategyRecords(Protocol):
         ...
 
     async def save_strategy(self, session_id: str, strategy_id: str, strategy: Strategy) -> None:
-        """Store the strategy in place of an earlier one of the session."""
+        """Store the strategy in place of an earlier one of the session; the same one again keeps its pictures."""
+        ...
+
+    async def visual(self, session_id: str, strategy_id: str, image_index: int) -> Visual | None:
+        """Return what became of one picture, with its key; None where it is not stored, or with another strategy."""
         ...
 
     async def save_visual(self, session_id: str, strategy_id: str, visual: Visual) -> None:
@@ -172,7 +176,18 @@ class InMemoryStrategyRecords:
     async def save_strategy(self, session_id: str, strategy_id: str, strategy: Strategy) -> None:
         """Keep the strategy."""
         await self.analysed(session_id)
-        self.strategies[session_id] = (strategy_id, deepcopy(strategy))
+        kept, before = self.strategies.get(session_id, ("", None))
+        new = deepcopy(strategy)
+        if before is not None and kept == strategy_id:
+            new["visual_data"] = before["visual_data"]
+        self.strategies[session_id] = (strategy_id, new)
+
+    async def visual(self, session_id: str, strategy_id: str, image_index: int) -> Visual | None:
+        """Return what became of a picture."""
+        kept, strategy = self.strategies.get(session_id, ("", None))
+        if strategy is None or kept != strategy_id:
+            return None
+        return next((deepcopy(one) for one in strategy["visual_data"] if one["image_index"] == image_index), None)
 
     async def save_visual(self, session_id: str, strategy_id: str, visual: Visual) -> None:
         """Keep what became of a picture."""

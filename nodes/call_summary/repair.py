@@ -5,13 +5,14 @@ from typing import Any
 from langgraph.types import StreamWriter
 
 from core.errors import ModelFailed
-from nodes.call_summary.events import Telling, progress
+from nodes.call_summary.events import progress
 from nodes.call_summary.prompting import about_answer
 from nodes.call_summary.prose import render
 from nodes.call_summary.rules import covered, usable
 from nodes.call_summary.state import SummaryState
 from nodes.call_summary.summarize import asked, steps_until_summary
 from nodes.common.attempts import ask
+from nodes.common.telling import Telling
 
 
 async def repair(state: SummaryState, *, writer: StreamWriter) -> dict[str, Any]:
@@ -22,7 +23,7 @@ async def repair(state: SummaryState, *, writer: StreamWriter) -> dict[str, Any]
             the check, which would find the same draft for ever.
     """
     progress(writer, "repair", steps_until_summary(state), state["steps"])
-    telling = Telling(writer, told=render(state["draft"], complete=True))
+    telling = Telling(writer, render, told=render(state["draft"], complete=True))
     telling.begin_again()
     question = about_answer(asked(state), state["draft"], state["missing"])
     answer = await ask("summary", question, on_text=telling.hear, on_restart=telling.begin_again)

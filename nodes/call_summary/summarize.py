@@ -5,10 +5,12 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langgraph.types import StreamWriter
 
-from nodes.call_summary.events import Telling, progress
+from nodes.call_summary.events import progress
 from nodes.call_summary.prompting import about_notes, about_transcript
+from nodes.call_summary.prose import render
 from nodes.call_summary.state import SummaryState
 from nodes.common.attempts import ask
+from nodes.common.telling import Telling
 
 
 def asked(state: SummaryState) -> list[BaseMessage]:
@@ -22,7 +24,7 @@ async def summarize(state: SummaryState, *, writer: StreamWriter) -> dict[str, A
     Raises:
         ModelFailed: the model gave no answer.
     """
-    telling = Telling(writer)
+    telling = Telling(writer, render)
     answer = await ask("summary", asked(state), on_text=telling.hear, on_restart=telling.begin_again)
     telling.end(answer.text)
     progress(writer, "summarize", steps_until_summary(state), state["steps"])

@@ -3,8 +3,7 @@
 The texts after the last reset are the answer.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from langgraph.types import StreamWriter
 
@@ -12,26 +11,33 @@ from langgraph.types import StreamWriter
 _LONGEST_TOLD: Final = 4000
 
 
+class Renderer(Protocol):
+    """Makes what is shown of what a model wrote; of a beginning, a beginning of what is shown of the whole."""
+
+    def __call__(self, raw: str, *, complete: bool) -> str:
+        """Return what is shown; `complete` tells whether that is all that the model wrote."""
+
+
 class Telling:
     """Tells an answer piece by piece.
 
     Args:
         write: the stream's writer.
-        render: from what the model wrote, and whether that is all, to what is shown. What it returns for a beginning
-            must be a beginning of what it returns for the whole.
+        render: makes what is shown.
+        told: what clients were told before, and will see replaced.
     """
 
-    def __init__(self, write: StreamWriter, render: Callable[[str, bool], str]) -> None:
+    def __init__(self, write: StreamWriter, render: Renderer, *, told: str = "") -> None:
         self._write = write
         self._render = render
         self._raw = ""
-        self._told = ""
+        self._told = told
 
     def hear(self, piece: str) -> None:
         """Take a piece of the answer, and tell what is certain by now."""
         self._raw += piece
         if len(self._raw) <= _LONGEST_TOLD:
-            self._tell(self._render(self._raw, False))  # noqa: FBT003 - a callback has no keywords
+            self._tell(self._render(self._raw, complete=False))
 
     def begin_again(self) -> None:
         """Drop what was heard and told."""
@@ -41,7 +47,7 @@ class Telling:
 
     def end(self, raw: str) -> str:
         """Tell the rest of the complete answer, or all of it if another one was told; return what is shown."""
-        shown = self._render(raw, True)  # noqa: FBT003
+        shown = self._render(raw, complete=True)
         if not shown.startswith(self._told):
             self.begin_again()
         self._tell(shown)

@@ -21,11 +21,11 @@ async def reply(state: ReplyState, *, writer: StreamWriter) -> dict[str, Any]:
     telling = Telling(writer, spoken)
     question = reply_question(state["persona"], state["visitor_name"], state["question"])
     answer = await ask("reply", question, on_text=telling.hear, on_restart=telling.begin_again)
-    if not in_role(spoken(answer.text, True)):  # noqa: FBT003
+    if not in_role(spoken(answer.text, complete=True)):
         telling.begin_again()
         again = stay_in_role(question, answer.text)
         answer = await ask("reply", again, on_text=telling.hear, on_restart=telling.begin_again)
-    if not in_role(spoken(answer.text, True)):  # noqa: FBT003
+    if not in_role(spoken(answer.text, complete=True)):
         telling.begin_again()
         raise ModelFailed("来访者暂时没有回应，请稍后再试")
     return {"reply": telling.end(answer.text)}

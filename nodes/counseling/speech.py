@@ -24,7 +24,7 @@ _NOT_A_VISITOR: Final = re.compile(
 )
 
 
-def spoken(raw: str, complete: bool) -> str:  # noqa: FBT001 - a renderer of `nodes.common.telling`
+def spoken(raw: str, *, complete: bool) -> str:
     """Return the visitor's words: no thought, tag, label or line break; at most five sentences.
 
     What is returned for a beginning of an answer is a beginning of what is returned for all of it.

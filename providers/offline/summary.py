@@ -117,7 +117,13 @@ def _from_notes(data: str) -> dict[str, str]:
 
 
 def _joined(texts: Iterable[str]) -> str:
-    return "".join(text if _CJK.search(text) else f"{text} " for text in texts).strip()
+    joined = ""
+    for text in texts:
+        # People type without a full stop, and what they said next would run into it.
+        if joined and joined[-1].isalnum():
+            joined += "；"
+        joined += text if _CJK.search(text) else f"{text} "
+    return joined.strip()
 
 
 def _clipped(text: str, length: int) -> str:

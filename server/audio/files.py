@@ -1,6 +1,5 @@
 """Files that come and go: what is stored is deleted again unless a row refers to it, also after a crash (G11)."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 from uuid import UUID
@@ -9,40 +8,22 @@ import structlog
 
 from core.errors import ColloquyError
 from db.database import Database
+from server.audio.provisional import ProvisionalStorage
 from server.audio.repository import files
 from server.runtime import Runtime
 from tools.storage.model import Folder, Storage, Stored
 
 log = structlog.get_logger(__name__)
 
-# Longer than any request: what is not kept by then was lost in a crash.
-_PROVISIONAL_SECONDS: Final = 3600.0
 _SOME: Final = 100
 
 
 async def put(
-    runtime: Runtime,
-    user_id: UUID,
-    folder: Folder,
-    suffix: str,
-    content: AsyncIterator[bytes],
-    *,
-    most_bytes: int,
+    runtime: Runtime, user_id: UUID, folder: Folder, suffix: str, content: AsyncIterator[bytes], *, most_bytes: int
 ) -> Stored:
-    """Store a file that will be deleted unless `repository.files.keep` says otherwise.
-
-    Raises:
-        TooLarge: it has more than `most_bytes`.
-        Unavailable: there is no room.
-    """
-    stored = await runtime.storage.put(folder, suffix, content, most_bytes=most_bytes)
-    try:
-        async with runtime.database.transaction(user_id) as session:
-            await files.abandon(session, user_id, stored.key, _PROVISIONAL_SECONDS)
-    except BaseException:
-        await asyncio.shield(runtime.storage.delete(stored.key))
-        raise
-    return stored
+    """Store a file as `ProvisionalStorage` does."""
+    storage = ProvisionalStorage(runtime.storage, runtime.database, user_id)
+    return await storage.put(folder, suffix, content, most_bytes=most_bytes)
 
 
 async def discard(runtime: Runtime, user_id: UUID, key: str) -> None:

@@ -132,12 +132,21 @@ class CoachingRecords(_Records):
                 raise no_such_session()
             await strategies.save(session, self._owner_id, id_, UUID(strategy_id), strategy)
 
+    async def visual(self, session_id: str, strategy_id: str, image_index: int) -> Visual | None:
+        """Return what became of one picture; None where the session has another strategy, or none."""
+        async with self._database.transaction(self._owner_id) as session:
+            found = await strategies.of_session(session, self._owner_id, _id(session_id))
+        if found is None or found.strategy_id != UUID(strategy_id):
+            return None
+        kept = cast("list[Visual]", found.visual_data)
+        return next((one for one in kept if one["image_index"] == image_index), None)
+
     async def save_visual(self, session_id: str, strategy_id: str, visual: Visual) -> None:
         """Store what became of one picture; the file of one that nobody wants any more is abandoned."""
         async with self._writing() as session:
             kept = await strategies.save_visual(session, self._owner_id, _id(session_id), UUID(strategy_id), visual)
-            if not kept and (key := visual.get("key")):
-                await files.abandon(session, self._owner_id, key, 0)
+            if key := visual.get("key"):
+                await (files.keep(session, key) if kept else files.abandon(session, self._owner_id, key, 0))
 
 
 def _id(session_id: str) -> UUID:

@@ -167,3 +167,17 @@ class DeletedSession(BaseModel):
     """A recording that is gone."""
 
     session_id: UUID
+
+
+class PictureLink(BaseModel):
+    """An address of a picture that needs no login, and when it ends."""
+
+    url: str
+    expires_at: Rendered
+
+
+class CleanedUp(BaseModel):
+    """How many pictures are gone that were older than `days` (A033)."""
+
+    days: int
+    deleted: int

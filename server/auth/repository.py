@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database, Pool
 from db.models.audio import PhoneUser
-from server.auth import codes
+from server.auth.login_codes import LoginCodes
 from server.auth.principal import Principal, Realm
 
 
@@ -32,6 +32,7 @@ class SignedIn:
     is_admin: bool | None
 
 
+_CODES: Final = LoginCodes("audio")
 _BY_SUBJECT: Final[dict[Realm, bytes]] = {
     "phone": b"SELECT * FROM auth.identify_phone(%s)",
     "email": b"SELECT * FROM auth.identify_email(%s)",
@@ -67,27 +68,17 @@ async def by_keys(pool: Pool, digests: Sequence[bytes]) -> dict[bytes, Principal
 
 async def issue_code(pool: Pool, phone: str, hashed: str, at: datetime) -> Issued:
     """Keep a new code, unless the phone has had one too recently, or too many today."""
-    parameters = (phone, hashed, at, at + codes.LIFETIME, codes.GAP, codes.MOST_A_DAY)
-    async with pool.connection() as connection:
-        cursor = await connection.execute("SELECT * FROM audio.issue_code(%s, %s, %s, %s, %s, %s)", parameters)
-        row = await cursor.fetchone() or {}
-    return Issued(**row)
+    return Issued(**await _CODES.issue(pool, phone, hashed, at))
 
 
 async def withdraw_code(pool: Pool, code_id: UUID) -> None:
     """Forget a code that could not be sent."""
-    async with pool.connection() as connection:
-        await connection.execute("SELECT audio.withdraw_code(%s)", (code_id,))
+    await _CODES.withdraw(pool, code_id)
 
 
 async def sign_in(pool: Pool, phone: str, hashed: str, at: datetime) -> SignedIn:
     """Use a code up; counts a wrong try, makes the user at the first login (A017, A018)."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT * FROM audio.sign_in(%s, %s, %s, %s)", (phone, hashed, at, codes.MOST_TRIES)
-        )
-        row = await cursor.fetchone() or {}
-    return SignedIn(**row)
+    return SignedIn(**await _CODES.sign_in(pool, phone, hashed, at))
 
 
 async def promote(system: Database, phones: list[str]) -> None:

@@ -5,6 +5,7 @@ anew in the background. In its last ten minutes a new one is waited for, but onl
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from db.database import Database
 from db.models.calls import AliyunConfig
 from providers.aliyun.nls import MOST_SECONDS, NlsTokens, TokenNotGot
 from server.calls import aliyun_repository as repository
+from server.metrics import count_token_fetch
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +50,8 @@ def secret_purpose(config_id: UUID) -> str:
     return f"public.aliyun_configs.access_key_secret:{config_id}"
 
 
-def _token_purpose(config_id: UUID) -> str:
+def token_purpose(config_id: UUID) -> str:
+    """Return the same for a token."""
     return f"public.aliyun_configs.token:{config_id}"
 
 
@@ -144,7 +147,7 @@ class AliyunTokens:
         if config.token is None or config.token_issued_at is None or config.token_expires_at is None:
             return None
         try:
-            text = self._keyring.decrypt_text(config.token, _token_purpose(config.id))
+            text = self._keyring.decrypt_text(config.token, token_purpose(config.id))
         except KeyringError:
             return None
         return Kept(text, config.token_issued_at, config.token_expires_at)
@@ -199,14 +202,16 @@ class AliyunTokens:
             Conflict: the secret cannot be read any more.
         """
         secret = self._secret(config)
-        issued_at = self._clock.now()
+        issued_at, started = self._clock.now(), time.perf_counter()
         try:
             token = await self._nls.create(config.access_key_id, secret)
         except TokenNotGot as error:
             log.warning("aliyun_token_failed", failure=error.failure)
+            count_token_fetch(error.failure, time.perf_counter() - started)
             return {"fetch_failure": error.failure}
+        count_token_fetch("ok", time.perf_counter() - started)
         values = {
-            "token": self._keyring.encrypt_text(token.text, _token_purpose(config.id)),
+            "token": self._keyring.encrypt_text(token.text, token_purpose(config.id)),
             "token_issued_at": issued_at,
             "token_expires_at": token.expires_at,
             "fetch_failure": None,

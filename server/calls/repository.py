@@ -1,23 +1,17 @@
 """SQL of call records and agents. Every statement names the owner; what is another's does not exist."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Row,
     String,
-    and_,
     bindparam,
     cast,
     delete,
     func,
-    insert,
-    literal,
     or_,
     select,
     update,
@@ -32,15 +26,6 @@ from server.calls.schemas import MAX_MESSAGES
 MAX_BYTES: Final = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class CallFilter:
-    """Which calls are chosen; instants are UTC, `until` is exclusive."""
-
-    agent_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
 def _usable_by(user_id: UUID) -> ColumnElement[bool]:
     return or_(Agent.user_id == user_id, Agent.user_id.is_(None))
 
@@ -50,67 +35,10 @@ async def may_use_agent(session: AsyncSession, user_id: UUID, agent_id: UUID) ->
     return await session.scalar(select(Agent.id).where(Agent.id == agent_id, _usable_by(user_id))) is not None
 
 
-async def insert_call(
-    session: AsyncSession, user_id: UUID, agent_id: UUID, values: dict[str, Any]
-) -> CallRecord | None:
-    """Write a call for an agent that the user may use; None when there is no such agent (G23).
-
-    One statement, because foreign keys do not obey row level security.
-    """
-    columns = ["user_id", "agent_id", *values]
-    row = select(
-        literal(user_id, CallRecord.user_id.type),
-        Agent.id,
-        *(literal(value, CallRecord.__table__.c[name].type) for name, value in values.items()),
-    ).where(Agent.id == agent_id, _usable_by(user_id))
-    return await session.scalar(insert(CallRecord).from_select(columns, row).returning(CallRecord))
-
-
 async def find_call(session: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool = False) -> CallRecord | None:
     """Read one call, locked against other writers if asked."""
     statement = select(CallRecord).where(CallRecord.id == call_id, CallRecord.user_id == user_id)
     return await session.scalar(statement.with_for_update() if lock else statement)
-
-
-async def list_calls(
-    session: AsyncSession, user_id: UUID, chosen: CallFilter, *, limit: int, offset: int
-) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
-    """Read a page of calls, newest first, with their agents' names, and count all that match."""
-    wanted = matching(user_id, chosen)
-    newest_first = (CallRecord.start_time.desc(), CallRecord.id.desc())
-    # First the page alone, from an index: what comes before it is then not read, joined or sorted.
-    ids = select(CallRecord.id).where(wanted).order_by(*newest_first).limit(limit).offset(offset).subquery()
-    page = (
-        select(
-            CallRecord.id,
-            CallRecord.agent_id,
-            Agent.name.label("agent_name"),
-            CallRecord.caller_name,
-            CallRecord.caller_app,
-            CallRecord.start_time,
-            CallRecord.duration_seconds,
-            CallRecord.summary,
-        )
-        .join(ids, ids.c.id == CallRecord.id)
-        .join(Agent, Agent.id == CallRecord.agent_id)
-        .where(CallRecord.user_id == user_id)
-        .order_by(*newest_first)
-    )
-    rows = (await session.execute(page)).all()
-    total = await session.scalar(select(func.count()).select_from(CallRecord).where(wanted))
-    return rows, total or 0
-
-
-def matching(user_id: UUID, chosen: CallFilter) -> ColumnElement[bool]:
-    """Return the condition that a user's calls meet which the filter chooses."""
-    conditions: list[ColumnElement[bool]] = [CallRecord.user_id == user_id]
-    if chosen.agent_id is not None:
-        conditions.append(CallRecord.agent_id == chosen.agent_id)
-    if chosen.since is not None:
-        conditions.append(CallRecord.start_time >= chosen.since)
-    if chosen.until is not None:
-        conditions.append(CallRecord.start_time < chosen.until)
-    return and_(*conditions)
 
 
 async def append_message(

@@ -19,7 +19,7 @@ from pydantic import (
 from core.clock import render_seconds
 from db.models.calls import HangupReason
 from server.fields import JsonObject, Text
-from server.paging import Pagination
+from server.paging import PageNumber, PageSize, Pagination
 
 T = TypeVar("T")
 
@@ -120,6 +120,16 @@ class FromRow(BaseModel):
     """The base of what is shown of a row."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class CallQuery(BaseModel):
+    """Which page of which calls is shown (C013)."""
+
+    agent_id: UUID | None = None
+    start_date: Annotated[Day | None, Field(description="Beijing date, inclusive")] = None
+    end_date: Annotated[Day | None, Field(description="Beijing date, inclusive")] = None
+    page: PageNumber = 1
+    page_size: PageSize = 20
 
 
 class CreatedCall(FromRow):

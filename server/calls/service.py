@@ -1,25 +1,29 @@
 """What can be done with call records and agents."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from core.clock import beijing_midnight
 from core.errors import Conflict, InvalidInput, NotFound
-from db.database import Database
+from db.database import Database, Pool
 from db.models.calls import CallRecord
 from nodes.call_summary.transcript import has_substance
-from server.calls import repository
-from server.calls.repository import CallFilter
+from server.auth.acting import Acting, answered
+from server.calls import record_statements, repository
+from server.calls.record_statements import CallFilter
 from server.calls.schemas import (
     AgentCreate,
     AgentDetail,
     AgentList,
     AppendedMessage,
     CallCreate,
+    CallDetail,
     CallList,
     CallListItem,
     CallPatch,
+    CallQuery,
+    CreatedCall,
     MessageAppend,
 )
 from server.paging import Pagination
@@ -36,22 +40,32 @@ def nothing_said() -> InvalidInput:
     return InvalidInput("通话没有可以总结的内容", code="NO_MESSAGES")
 
 
-async def create(database: Database, user_id: UUID, body: CallCreate) -> CallRecord:
+async def create(pool: Pool, caller: Acting, body: CallCreate) -> CreatedCall:
     """Record a call that begins.
 
     Raises:
         NotFound: the agent does not exist, or is another user's (G23).
     """
-    values = body.model_dump(exclude={"agent_id", "metadata"}) | {"metadata": body.metadata}
-    async with database.transaction(user_id) as session:
-        call = await repository.insert_call(session, user_id, body.agent_id, values)
-    if call is None:
+    [rows] = await answered(pool, caller, record_statements.insert(caller.user_id, body.model_dump()))
+    if not rows:
         raise NotFound("智能体不存在", code="AGENT_NOT_FOUND")
-    return call
+    return CreatedCall.model_validate(rows[0])
 
 
-async def read(database: Database, user_id: UUID, call_id: UUID) -> CallRecord:
+async def read(pool: Pool, caller: Acting, call_id: UUID) -> CallDetail:
     """Return one call.
+
+    Raises:
+        NotFound: it does not exist, or is another user's.
+    """
+    [rows] = await answered(pool, caller, record_statements.find(caller.user_id, call_id))
+    if not rows:
+        raise no_such_call()
+    return CallDetail.model_validate(rows[0])
+
+
+async def find(database: Database, user_id: UUID, call_id: UUID) -> CallRecord:
+    """Return all of a call, what is not shown of it too.
 
     Raises:
         NotFound: it does not exist, or is another user's.
@@ -126,34 +140,25 @@ def _check_times(start: datetime, end: datetime) -> None:
         raise InvalidInput("结束时间不能早于开始时间")
 
 
-async def list_page(
-    database: Database,
-    user_id: UUID,
-    *,
-    agent_id: UUID | None,
-    start_date: date | None,
-    end_date: date | None,
-    page: int,
-    page_size: int,
-) -> CallList:
+async def list_page(pool: Pool, caller: Acting, asked: CallQuery) -> CallList:
     """Return a page of calls, newest first; both dates are Beijing's and inclusive (G27).
 
     Raises:
         InvalidInput: the end date is before the start date.
     """
-    if start_date and end_date and end_date < start_date:
+    if asked.start_date and asked.end_date and asked.end_date < asked.start_date:
         raise InvalidInput("end_date 不能早于 start_date")
     chosen = CallFilter(
-        agent_id=agent_id,
-        since=beijing_midnight(start_date) if start_date else None,
-        until=beijing_midnight(end_date + timedelta(days=1)) if end_date else None,
+        agent_id=asked.agent_id,
+        since=beijing_midnight(asked.start_date) if asked.start_date else None,
+        until=beijing_midnight(asked.end_date + timedelta(days=1)) if asked.end_date else None,
     )
-    async with database.transaction(user_id) as session:
-        rows, total = await repository.list_calls(
-            session, user_id, chosen, limit=page_size, offset=(page - 1) * page_size
-        )
+    offset = (asked.page - 1) * asked.page_size
+    page, count = record_statements.page(caller.user_id, chosen, limit=asked.page_size, offset=offset)
+    rows, [counted] = await answered(pool, caller, page, count)
     return CallList(
-        records=[CallListItem.model_validate(row) for row in rows], pagination=Pagination.of(page, page_size, total)
+        records=[CallListItem.model_validate(row) for row in rows],
+        pagination=Pagination.of(asked.page, asked.page_size, counted["total"]),
     )
 
 

@@ -1,10 +1,18 @@
 """Bodies of the statistics of calls, with the seed's keys in the seed's order (C021–C025)."""
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import BaseModel
 
 Period = Literal["today", "week", "month", "year"]
+
+
+class StatisticsQuery(BaseModel):
+    """Which calls are counted (C021, G26)."""
+
+    period: Period = "month"
+    agent_id: UUID | None = None
 
 
 class HangupReasons(BaseModel):

@@ -1,14 +1,15 @@
 """The figures of a period's calls (C021–C025, G25, G26)."""
 
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 from core.clock import BEIJING, beijing_midnight
-from db.database import Database
+from db.database import Pool
 from db.models.calls import HangupReason
+from server.auth.acting import Acting, answered
 from server.calls import statistics_repository
+from server.calls.record_statements import CallFilter
 from server.calls.statistics_repository import Grouped
-from server.calls.statistics_schemas import DailyStats, HangupReasons, Period, Statistics
+from server.calls.statistics_schemas import DailyStats, HangupReasons, Period, Statistics, StatisticsQuery
 
 
 def first_day(period: Period, today: date) -> date:
@@ -24,21 +25,15 @@ def first_day(period: Period, today: date) -> date:
             return today.replace(month=1, day=1)
 
 
-async def read(
-    database: Database, user_id: UUID, *, period: Period, agent_id: UUID | None, now: datetime
-) -> Statistics:
+async def read(pool: Pool, caller: Acting, asked: StatisticsQuery, now: datetime) -> Statistics:
     """Return the figures of the period's ended calls, from its first day in Beijing to the end of today's."""
     today = now.astimezone(BEIJING).date()
-    first = first_day(period, today)
-    async with database.transaction(user_id) as session:
-        grouped = await statistics_repository.grouped(
-            session,
-            user_id,
-            agent_id=agent_id,
-            since=beijing_midnight(first),
-            until=beijing_midnight(today + timedelta(days=1)),
-        )
-    return summed_up(grouped, first, today)
+    first = first_day(asked.period, today)
+    chosen = CallFilter(
+        agent_id=asked.agent_id, since=beijing_midnight(first), until=beijing_midnight(today + timedelta(days=1))
+    )
+    [rows] = await answered(pool, caller, statistics_repository.grouped(caller.user_id, chosen))
+    return summed_up(Grouped.of(rows), first, today)
 
 
 def summed_up(grouped: Grouped, first: date, last: date) -> Statistics:

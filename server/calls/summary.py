@@ -12,7 +12,7 @@ from core.errors import ColloquyError, Conflict, InvalidInput, ModelFailed, NotF
 from nodes.call_summary.transcript import has_substance, transcript_digest
 from server.calls import repository
 from server.calls.schemas import ErrorNote, SummaryState
-from server.calls.service import no_such_call, nothing_said, read
+from server.calls.service import find, no_such_call, nothing_said
 from server.families import CALLS
 from server.runs.model import Idempotency, RunRequest, RunResult, RunStatus
 from server.runtime import Runtime
@@ -94,13 +94,13 @@ async def state(runtime: Runtime, user_id: UUID, call_id: UUID) -> SummaryState:
     Raises:
         NotFound: the call does not exist, or is another user's.
     """
-    call = await read(runtime.database, user_id, call_id)
+    call = await find(runtime.database, user_id, call_id)
     newest = await runtime.engine.newest(user_id, call.summary_thread_id) if call.summary_thread_id else None
     if newest is None:
         return SummaryState(state="none" if call.summary is None else "done", summary=call.summary)
     run, error = newest[0], None
     # After the run: what one that is done has stored is then seen.
-    call = await read(runtime.database, user_id, call_id)
+    call = await find(runtime.database, user_id, call_id)
     if run.status == RunStatus.error:
         failure = _failure(run)
         error = ErrorNote(code=failure.code, message=failure.message)

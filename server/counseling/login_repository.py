@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from db.database import Database, Pool
-from server.auth import codes
+from server.auth.login_codes import LoginCodes
 from server.counseling.scopes import Role
 from server.counseling.whitelist import clean_email
 
@@ -30,29 +30,22 @@ class SignedIn:
     role: Role | None
 
 
+_CODES: Final = LoginCodes("counseling")
+
+
 async def issue_code(pool: Pool, email: str, hashed: str, at: datetime) -> Issued:
     """Keep a new code, unless the address has asked too recently, or too often today."""
-    parameters = (email, hashed, at, at + codes.LIFETIME, codes.GAP, codes.MOST_A_DAY)
-    async with pool.connection() as connection:
-        cursor = await connection.execute("SELECT * FROM counseling.issue_code(%s, %s, %s, %s, %s, %s)", parameters)
-        row = await cursor.fetchone() or {}
-    return Issued(**row)
+    return Issued(**await _CODES.issue(pool, email, hashed, at))
 
 
 async def withdraw_code(pool: Pool, code_id: UUID) -> None:
     """Forget a code that could not be sent."""
-    async with pool.connection() as connection:
-        await connection.execute("SELECT counseling.withdraw_code(%s)", (code_id,))
+    await _CODES.withdraw(pool, code_id)
 
 
 async def sign_in(pool: Pool, email: str, hashed: str, at: datetime) -> SignedIn:
     """Use a code up; counts a wrong try."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT * FROM counseling.sign_in(%s, %s, %s, %s)", (email, hashed, at, codes.MOST_TRIES)
-        )
-        row = await cursor.fetchone() or {}
-    return SignedIn(**row)
+    return SignedIn(**await _CODES.sign_in(pool, email, hashed, at))
 
 
 async def appoint(system: Database, emails: Sequence[str], at: datetime) -> None:

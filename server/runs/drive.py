@@ -10,13 +10,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send
+from langsmith.utils import tracing_is_enabled
 
 from core.errors import NotFound
 from server.runs.encode import encode
 from server.runs.model import Claim, RunOptions
 from server.runs.parts import INTERRUPT, Part, Teller, Told, graph_modes, part_of
 from server.runs.snapshots import pending_interrupts
-from server.runs.workflows import Graph
+from server.runs.workflows import Graph, Workflows
 from server.runs.writer import RunWriter
 
 _RECURSION_LIMIT: Final = 100
@@ -58,6 +59,22 @@ class Driven:
 
     def _encode(self, state: dict[str, Any]) -> str:
         return encode({name: self.as_json(name, value) for name, value in state.items()})
+
+
+def may_begin_early(workflows: Workflows, claimed: Claim) -> bool:
+    """Tell whether all that `drive` does before it reads the thread's newest checkpoint may be done in vain.
+
+    Not where code that is not ours would be called: a function that makes the graph, callbacks, tracers. Nor where the
+    graph's own start is an event.
+    """
+    options = claimed.request.get("options", {})
+    return not (
+        options.keys() & {"checkpoint", "goto"}
+        or "events" in claimed.request["stream_modes"]
+        or workflows.is_made_anew(claimed.workflow)
+        or (workflows[claimed.workflow].config or {}).get("callbacks")
+        or tracing_is_enabled()
+    )
 
 
 async def drive(

@@ -96,7 +96,9 @@ class RunEngine:
         if executor is not None and executor.has_room:
             parameters = repository.start_parameters(run_id, request, executor.worker_id)
             answer = self._lanes.submit(request.thread_id, repository.START, parameters)
-            answer.add_done_callback(partial(_take, executor, run_id, request))
+            # Until the answer is there, what comes before the run's first step is done.
+            expected = executor.expect(_claim(run_id, request))
+            answer.add_done_callback(partial(_take, executor, expected))
             accepted = Accepted(**await asyncio.shield(answer))
         else:
             accepted = await asyncio.shield(asyncio.create_task(self._queue(run_id, request), name="accept a run"))
@@ -255,23 +257,25 @@ class RunEngine:
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
 
 
-def _take(executor: Executor, run_id: UUID, request: RunRequest, answer: "asyncio.Future[DictRow]") -> None:
-    """Begin to execute what was claimed, in the same turn of the loop in which that is known."""
+def _take(executor: Executor, expected: Execution, answer: "asyncio.Future[DictRow]") -> None:
+    """Go on with what was claimed, in the same turn of the loop in which that is known."""
     if not answer.cancelled() and answer.exception() is None:
         accepted = Accepted(**answer.result())
-        if accepted.outcome == "claimed":
-            executor.take(_claim(run_id, request, accepted))
+        if accepted.outcome == "claimed" and accepted.fence is not None:
+            executor.take(replace(expected.claimed, fence=accepted.fence), expected)
+            return
+    expected.forsake()
 
 
-def _claim(run_id: UUID, request: RunRequest, accepted: Accepted) -> Claim:
-    assert accepted.fence is not None  # noqa: S101 - a claim raised it
+def _claim(run_id: UUID, request: RunRequest) -> Claim:
+    """Return what a run will be that is claimed as soon as it is accepted; its fence is not known yet."""
     return Claim(
         run_id=run_id,
         thread_id=request.thread_id,
         owner_id=request.owner_id,
         workflow=request.workflow,
         request=plain(request.payload()),
-        fence=accepted.fence,
+        fence=0,
         attempt=1,
         restarts_input=True,
         waited=0.0,

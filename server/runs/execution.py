@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from checkpoints.heads import HeadCache
-from checkpoints.run_saver import RunSaver
+from checkpoints.run_saver import Begun, RunSaver
 from checkpoints.saver import FenceLost
 from core.clock import Clock
 from core.ids import IdSource
@@ -27,11 +29,12 @@ from providers.usage import Usage, UsageCollector
 from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls
 from server.runs import usage
 from server.runs.broker import Broker
-from server.runs.drive import Driven, drive
+from server.runs.drive import Driven, drive, may_begin_early
 from server.runs.feed import Feed
 from server.runs.guard import StepGuard
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
+from server.runs.starts import Starts
 from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
 from tools.mcp.model import ToolHub
@@ -67,6 +70,7 @@ class Parts:
     clock: Clock
     ids: IdSource
     heads: HeadCache = field(default_factory=HeadCache)
+    starts: Starts = field(default_factory=Starts)
 
     @property
     def encrypts(self) -> bool:
@@ -75,29 +79,46 @@ class Parts:
 
 
 class Execution:
-    """The execution of one claimed run, from its first step here to its end, or until it goes on elsewhere."""
+    """The execution of one run, from its first step here to its end, or until it goes on elsewhere.
+
+    It may begin while its claim is on its way: what comes before the first step is done meanwhile. Nothing of it is
+    told, saved or logged until the claim is granted.
+    """
 
     def __init__(self, parts: Parts, claimed: Claim) -> None:
         self._parts = parts
         self.claimed = claimed
+        self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._began_at: float | None = None
         self._cancelled = claimed.cancelled
         self._draining = False
         self._control: RunControl | None = None
-        self._task: asyncio.Task[Claim | None] | None = None
+        self.task: asyncio.Task[Claim | None] | None = None
         self.ended: Outcome | None = None
         """How it ended, once that is committed; None where it goes on elsewhere, or was undone."""
 
     def begin(self) -> asyncio.Task[Claim | None]:
         """Execute in a task of its own; it gives the thread's next run, where one waited and could be claimed."""
-        self._task = asyncio.create_task(self._run(), name=f"run {self.claimed.run_id}")
-        return self._task
+        self.task = asyncio.create_task(self._run(), name=f"run {self.claimed.run_id}")
+        return self.task
+
+    def grant(self, fence: int) -> None:
+        """Let the run do its first step: it has its thread, and that is committed."""
+        self.claimed = replace(self.claimed, fence=fence)
+        # It is done where the process ends, which cancels all tasks.
+        if not self._granted.done():
+            self._granted.set_result(None)
+
+    def forsake(self) -> None:
+        """Forget a run that was not claimed after all."""
+        self._granted.cancel()
 
     def cancel(self) -> None:
         """Let the run end as interrupted."""
         self._cancelled = True
         # Before the graph has begun there is nothing to cut off, and after it has ended nothing to stop.
-        if self._control is not None and self._task is not None:
-            self._task.cancel()
+        if self._control is not None and self.task is not None:
+            self.task.cancel()
 
     def drain(self) -> None:
         """Let the run stop after its present step, to go on elsewhere."""
@@ -107,41 +128,60 @@ class Execution:
 
     async def _run(self) -> Claim | None:
         claimed = self.claimed
-        with structlog.contextvars.bound_contextvars(
-            run_id=str(claimed.run_id),
-            thread_id=str(claimed.thread_id),
-            user_id=str(claimed.owner_id),
-            workflow=claimed.workflow,
+        with (
+            structlog.contextvars.bound_contextvars(
+                run_id=str(claimed.run_id),
+                thread_id=str(claimed.thread_id),
+                user_id=str(claimed.owner_id),
+                workflow=claimed.workflow,
+            ),
+            ExitStack() as telling,
         ):
+            try:
+                return await self._to_its_end(telling)
+            finally:
+                if self._began_at is not None:
+                    RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - self._began_at)
+
+    async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
+        """Wait for the claim, tell of the run when it has its thread, and return its fence."""
+        await self._granted
+        if self._began_at is None:
+            await self._parts.starts.turn()
+            claimed = self.claimed
+            self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
-            started = time.perf_counter()
             if claimed.attempt == 1:
                 RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
             else:
                 RUNS_RESTARTED.labels(claimed.workflow).inc()
-            feed = Feed(claimed.fence, is_first_attempt=claimed.attempt == 1)
-            try:
-                # Until the run's end is committed: then its readers find the rest in the log.
-                with self._parts.broker.feeding(claimed.run_id, feed):
-                    return await self._to_its_end(feed)
-            finally:
-                RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - started)
+            writer.open(claimed)
+            # Until the run's end is committed: then its readers find the rest in the log.
+            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
+            writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
+        return self.claimed.fence
 
-    async def _to_its_end(self, feed: Feed) -> Claim | None:
+    async def _to_its_end(self, telling: ExitStack) -> Claim | None:
         parts = self._parts
         collector = UsageCollector()
+        feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
         writer = RunWriter(parts.lanes, parts.broker, self.claimed, feed, self._lose)
-        writer.append("metadata", {"run_id": str(self.claimed.run_id), "attempt": self.claimed.attempt})
+        begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
             parts.pool,
             parts.serde,
             writer,
             thread_id=self.claimed.thread_id,
-            fence=self.claimed.fence,
+            begun=begun,
             heads=parts.heads,
             waits=self.claimed.request.get("options", {}).get("durability") == "sync",
         )
-        outcome = await self._outcome(writer, saver, collector)
+        # Among many there is nothing to gain: it would only be in the way of those that are begun.
+        if not (parts.starts.is_calm and may_begin_early(parts.workflows, self.claimed)):
+            await begun()
+        outcome = await self._outcome(writer, saver, collector, begun)
+        # Also where it failed before it had come so far.
+        await begun()
         calls = collector.drain()
         count_model_calls(calls)
         try:
@@ -157,7 +197,9 @@ class Execution:
             self.ended = outcome
         return finished.claim
 
-    async def _outcome(self, writer: RunWriter, saver: RunSaver, collector: UsageCollector) -> Outcome | None:
+    async def _outcome(
+        self, writer: RunWriter, saver: RunSaver, collector: UsageCollector, begun: Begun
+    ) -> Outcome | None:
         """Drive the graph; None means that the run is to go on elsewhere."""
         if self._cancelled:
             return Outcome.interrupted(Driven())
@@ -171,8 +213,11 @@ class Execution:
         except (GraphDrained, FenceLost):
             return None
         except asyncio.CancelledError:
+            if self._granted.cancelled() or not self._granted.done():
+                raise
             return Outcome.interrupted(driven) if self._cancelled else None
         except Exception as error:  # noqa: BLE001 - whatever a graph raises ends its run, and only that
+            await begun()
             return Outcome.failure(error, driven)
         finally:
             self._control = None
@@ -225,5 +270,5 @@ class Execution:
 
     def _lose(self) -> None:
         # What it does from now on would be thrown away.
-        if self._control is not None and self._task is not None:
-            self._task.cancel()
+        if self._control is not None and self.task is not None:
+            self.task.cancel()

@@ -26,6 +26,8 @@ class Executor:
         self._tasks: dict[Execution, asyncio.Task[Claim | None]] = {}
         # The newest attempt of each run; one that was overtaken may still be ending.
         self._executions: dict[UUID, Execution] = {}
+        # Those whose claims are on their way.
+        self._expected: set[asyncio.Task[Claim | None]] = set()
         # Runs that were to end before their claim was known here.
         self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
         self._attempts: set[asyncio.Task[None]] = set()
@@ -84,14 +86,23 @@ class Executor:
         if not attempt.cancelled() and (error := attempt.exception()):
             log.warning("run_not_claimed", error=type(error).__name__)
 
-    def take(self, claimed: Claim) -> asyncio.Task[Claim | None]:
-        """Begin to execute a run that was claimed for this process."""
+    def expect(self, claimed: Claim) -> Execution:
+        """Prepare the execution of a run that is just being claimed; `take` it then with its fence, or forsake it."""
         execution = Execution(self._parts, claimed)
+        task = execution.begin()
+        self._expected.add(task)
+        task.add_done_callback(self._expected.discard)
+        return execution
+
+    def take(self, claimed: Claim, expected: Execution | None = None) -> asyncio.Task[Claim | None]:
+        """Begin to execute a run that was claimed for this process; one that was expected does its first step."""
+        execution = expected or Execution(self._parts, claimed)
+        task = execution.task or execution.begin()
+        execution.grant(claimed.fence)
         if self._draining:
             execution.drain()
         if claimed.run_id in self._cancelled_early:
             execution.cancel()
-        task = execution.begin()
         self._tasks[execution] = task
         self._executions[claimed.run_id] = execution
         task.add_done_callback(lambda ended: self._ended(execution, ended))

@@ -24,6 +24,10 @@ class Feed:
         self.has_ended = False
         """Whether the run's end is committed, and all of its events were published here."""
 
+    def open(self, fence: int) -> None:
+        """Say which attempt it is, where that was not known before; for before the first event."""
+        self._fence = fence
+
     def publish(self, event: Event) -> None:
         """Show an event to the readers of this process."""
         self._events.append(event)

@@ -20,6 +20,10 @@ log = structlog.get_logger(__name__)
 BEAT_SECONDS: Final = 2.0
 # Three beats may be missed: together with one beat's wait a dead worker's runs restart within 10 s.
 DEAD_SECONDS: Final = 6.0
+# Who could not beat for longer than this has to assume that the others could not either.
+_LATE_SECONDS: Final = 2 * BEAT_SECONDS
+# How many beats he then gives them.
+_GRACE_BEATS: Final = 2
 # A run that nobody took up by then has lost its job.
 _UNTAKEN_SECONDS: Final = 5.0
 # How often runs are looked for whose time has come.
@@ -38,6 +42,8 @@ class Leases:
         self._executor = executor
         self._worker_id = worker_id
         self._unknown: set[UUID] = set()
+        self._beaten_at: float | None = None
+        self._grace = 0
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Task[None] | None = None
 
@@ -78,11 +84,25 @@ class Leases:
                 "INSERT INTO platform.workers (id) VALUES (%s) ON CONFLICT (id) DO UPDATE SET seen_at = now()",
                 (self._worker_id,),
             )
+            is_sure = self._note_beat()
             await self._compare(connection)
             async with connection.transaction():
+                if is_sure:
+                    await _bury(connection)
                 free = await self._sweep(connection)
         for run_id in free:
             self._executor.offer(run_id)
+
+    def _note_beat(self) -> bool:
+        """Return whether others that were not seen lately are dead; not so where the database was away for all."""
+        now = asyncio.get_running_loop().time()
+        is_late = self._beaten_at is not None and now - self._beaten_at > _LATE_SECONDS
+        self._beaten_at = now
+        if self._grace:
+            self._grace -= 1
+        elif is_late:
+            self._grace = _GRACE_BEATS
+        return not self._grace
 
     async def _compare(self, connection: AsyncConnection[DictRow]) -> None:
         """Look at the runs that are this process's: cancel those that are to end, give up those that are unknown.
@@ -149,11 +169,15 @@ async def _delete_ephemeral(connection: AsyncConnection[DictRow]) -> None:
     )
 
 
-async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:
-    """Return dead processes' runs to pending, or end those that lost their worker too often."""
+async def _bury(connection: AsyncConnection[DictRow]) -> None:
+    """Strike off the processes that were not seen for too long."""
     await connection.execute(
         "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (DEAD_SECONDS,)
     )
+
+
+async def _restart_lost(connection: AsyncConnection[DictRow]) -> list[tuple[UUID, bool]]:
+    """Return dead processes' runs to pending, or end those that lost their worker too often."""
     cursor = await connection.execute(
         """
         WITH lost AS (

@@ -47,6 +47,10 @@ class Workflows(Mapping[str, Graph]):
         """Return what `langgraph.json` says about a graph."""
         return self._descriptions.get(name)
 
+    def is_made_anew(self, name: str) -> bool:
+        """Tell whether a function makes the graph for each run."""
+        return name in self._factories
+
     @asynccontextmanager
     async def opened(self, claimed: Claim) -> AsyncIterator[Graph]:
         """Give the graph for one run: where a function makes it, made anew from the run's config."""

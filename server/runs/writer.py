@@ -73,6 +73,11 @@ class RunWriter:
         # The wall clock's: the other one stands still while a machine sleeps.
         self._held_at = time.time()
 
+    def open(self, claimed: Claim) -> None:
+        """Say that the run has its thread, and under which fence; for before the first event, where it began early."""
+        self._claimed = claimed
+        self._feed.open(claimed.fence)
+
     def append(self, event: str, data: Any, *, early: bool = True) -> None:
         """Add an event to the run's stream.
 

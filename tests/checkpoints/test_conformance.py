@@ -26,6 +26,7 @@ from server.runs.feed import Feed
 from server.runs.model import RunRequest
 from server.runs.writer import RunWriter
 from server.runtime import Runtime, open_runtime
+from tests.kit.waiting import known
 from tests.server.runs.conftest import new_owner
 
 KEY = base64.b64encode(os.urandom(32)).decode()
@@ -96,7 +97,7 @@ class RunSavers(PooledSaver):
             runtime.serde,
             writer,
             thread_id=thread_id,
-            fence=claimed.fence,
+            begun=known(claimed.fence),
             heads=HeadCache(),
         )
 

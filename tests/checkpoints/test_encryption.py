@@ -12,10 +12,12 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
-from checkpoints.encryption import serializer
+from checkpoints.encryption import KeyringCipher, serializer
+from checkpoints.reencryption import reencrypt
 from checkpoints.saver import PooledSaver
 from core.keyring import Keyring, KeyringError
 from db.database import Database
+from db.rewriting import Count
 from db.roles import role_url
 
 SECRET = "机密4417"
@@ -127,6 +129,37 @@ async def test_with_a_key_the_tables_tell_nothing(database: Database) -> None:
 async def test_a_key_may_change_while_a_thread_waits(database: Database) -> None:
     await begin(database, f"a:{OLD}")
     check(await finish(database, f"b:{NEW},a:{OLD}"))
+
+
+async def test_what_an_older_key_wrote_comes_under_the_newest(database: Database) -> None:
+    """`colloquy reencrypt`: the old key may go, whatever was not used meanwhile."""
+    await begin(database, f"a:{OLD}")
+    old, new = (KeyringCipher(Keyring.parse(keys)) for keys in (f"a:{OLD}", f"b:{NEW}"))
+    name, data = old.encrypt(SECRET.encode())
+    insert = "INSERT INTO checkpoints.list_items VALUES ('t-1', '', 'messages', %s, %s, %s)"
+    async with database.pool.connection() as connection:
+        await connection.execute(insert, (1, f"json+{name}", data))
+        await connection.execute(insert, (2, "json", b'"plain"'))
+    ring = Keyring.parse(f"b:{NEW},a:{OLD}")
+    first = {table: count async for table, count in reencrypt(database.pool, ring)}
+    assert first["checkpoints.list_items.blob"] == Count(rewritten=1)
+    assert all(count.rewritten and not count.failed for count in first.values())
+    assert [count async for _, count in reencrypt(database.pool, ring)] == [Count()] * 3
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute("SELECT type, blob FROM checkpoints.list_items ORDER BY seq")
+        item, plain = await cursor.fetchall()
+    assert new.decrypt(item["type"].removeprefix("json+"), item["blob"]) == SECRET.encode()
+    assert (plain["type"], plain["blob"]) == ("json", b'"plain"')
+    check(await finish(database, f"b:{NEW}"))
+
+
+async def test_what_cannot_be_read_is_told_and_left(database: Database) -> None:
+    await begin(database, f"a:{OLD}")
+    before = await stored(database)
+    counts = [count async for _, count in reencrypt(database.pool, Keyring.parse(f"b:{NEW}"))]
+    assert sum(count.failed for count in counts) > 0
+    assert sum(count.rewritten for count in counts) == 0
+    assert await stored(database) == before
 
 
 async def test_a_key_may_come_while_a_thread_waits(database: Database) -> None:

@@ -27,6 +27,7 @@ from tests.kit.catalogue import Table
 # Each with the reason why nobody owns its rows.
 OWNERLESS = {
     "public.alembic_version": "which schema there is",
+    "audio.skills": "what is shipped or made by administrators; the application may only read it",
     "audio.verification_codes": "there before their user is; closed to the application",
     "counseling.whitelist_emails": "who may log in, there before their user is; closed to the application",
     "counseling.email_codes": "there before their user is; closed to the application",

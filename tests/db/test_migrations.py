@@ -1,6 +1,8 @@
 """The schema: models and migrations agree, and the command may be given again (X036)."""
 
 import asyncio
+import io
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,11 +14,11 @@ from psycopg.rows import dict_row
 
 import db.migrate
 import server.database
+from core import logging
 from db.migrations.tables import METADATA, is_ours
 from db.roles import role_url
 from server.database import migrate
 from tests.kit import database
-from tests.kit.waiting import until
 
 TABLES = """
 SELECT table_schema || '.' || table_name FROM information_schema.tables
@@ -69,19 +71,25 @@ async def test_many_processes_may_migrate_at_once(server_url: str) -> None:
     assert "jobs.procrastinate_jobs" in tables(url)
 
 
-async def test_who_waits_for_another_process_says_for_whom(
-    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    lines = io.StringIO()
+    logging.configure("warning", "json", stream=lines)
+    yield lines
+    logging.configure("debug", "json")
+
+
+async def test_who_waits_long_says_for_whom(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    monkeypatch.setattr(server.database, "_TELL_SECONDS", 0.1)
-    url = await asyncio.to_thread(database.create, server_url, "waited_for")
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
-        await other.execute("SELECT pg_advisory_lock(%s)", (server.database._MIGRATION_LOCK,))
-        waiting = asyncio.create_task(migrate(url))
-        await until(lambda: "another_process_migrates" in caplog.text)
-        assert f"pid {other.info.backend_pid}, role colloquy" in caplog.text
-        assert not waiting.done()
+    monkeypatch.setattr(server.database, "_TELL_SECONDS", 0)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+        await other.execute(f"SELECT pg_advisory_lock({server.database._MIGRATION_LOCK})".encode())
+        waiting = asyncio.create_task(migrate(database_url))
+        while "another_process_migrates" not in log.getvalue() and not waiting.done():
+            await asyncio.sleep(0.02)
+        assert f"pid {other.info.backend_pid}, role " in log.getvalue()
     await waiting
-    assert "platform.runs" in await asyncio.to_thread(tables, url)
 
 
 def test_every_migration_can_be_taken_back(server_url: str) -> None:

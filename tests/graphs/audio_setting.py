@@ -34,7 +34,8 @@ from tools.storage.signing import Signer
 from tools.transcripts.model import Segment
 
 THREAD: RunnableConfig = {"configurable": {"thread_id": "t"}}
-GIVEN = {"session_id": "s", "strategy_id": "one"}
+ONE_ID, TWO_ID = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+GIVEN = {"session_id": "s", "strategy_id": ONE_ID}
 SCENE = '{"scene_category": "workplace", "scene_confidence": "92%"}'
 
 

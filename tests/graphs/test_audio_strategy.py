@@ -17,9 +17,11 @@ from tests.graphs.audio_setting import (
     DIALOGUES,
     GIVEN,
     ONE,
+    ONE_ID,
     THREAD,
     THREE,
     TITLES,
+    TWO_ID,
     Brushes,
     Setting,
     advice,
@@ -55,7 +57,7 @@ async def test_a_recording_to_a_fused_strategy(tmp_path: Path) -> None:
     ]
     assert all(one["execution_time_ms"] >= 0 and one["confidence_score"] == 0.92 for one in setting.executions)
     strategy_id, stored = setting.records.strategies["s"]
-    assert strategy_id == "one"
+    assert strategy_id == ONE_ID
     assert {key: stored[key] for key in output if key != "visual_data"} == {  # type: ignore[literal-required]
         key: output[key] for key in output if key != "visual_data"
     }
@@ -167,12 +169,34 @@ async def test_a_resumed_run_paints_no_picture_twice(tmp_path: Path) -> None:
     setting = Setting(build(), tmp_path, {"strategy": three}, skills=ONE, paints=brushes, records=records)
     with pytest.raises(OSError, match="scripted"):
         await setting.run()
-    assert setting.records.strategies["s"][0] == "one"
+    assert setting.records.strategies["s"][0] == ONE_ID
     output = await setting.run(None)
     assert [one["status"] for one in output["visual_data"]] == ["completed"] * 3
     painted = [one[:4] for one in brushes.descriptions]
     assert sorted(painted) == sorted(["先说结论", "问清范围", "问清范围", "约定日期"])
     assert setting.models.calls() == {"scene": 1, "strategy": 1}
+
+
+class DiesLate(InMemoryStrategyRecords):
+    """Loses the process when the picture is noted, the first time: with the note, and without the checkpoint."""
+
+    died = False
+
+    async def save_visual(self, session_id: str, strategy_id: str, visual: Visual) -> None:
+        await super().save_visual(session_id, strategy_id, visual)
+        if not self.died:
+            self.died = True
+            raise OSError("scripted")
+
+
+async def test_a_picture_that_was_noted_is_not_painted_again(tmp_path: Path) -> None:
+    brushes = Brushes()
+    setting = Setting(build(), tmp_path, skills=ONE, paints=brushes, records=DiesLate({"s": session()}))
+    with pytest.raises(OSError, match="scripted"):
+        await setting.run()
+    output = await setting.run(None)
+    assert len(brushes.descriptions) == 1
+    assert [(one["status"], "key" in one) for one in output["visual_data"]] == [("completed", False)]
 
 
 async def test_a_crash_after_the_scene_pays_for_it_once(tmp_path: Path) -> None:
@@ -305,22 +329,23 @@ async def test_a_new_strategy_on_the_thread_begins_anew(tmp_path: Path) -> None:
     setting = Setting(build(), tmp_path, paints=Brushes())
     await setting.run()
     setting.shelf.held = ONE
-    output = await setting.run({**GIVEN, "strategy_id": "two"})
+    output = await setting.run({**GIVEN, "strategy_id": TWO_ID})
     assert output["applied_skills"] == ["workplace-a"]
     assert [one["image_index"] for one in output["visual_data"]] == [0]
     values = (await setting.graph.aget_state(THREAD)).values
     assert set(values["outcomes"]) == {"workplace-a"}
     assert set(values["painted"]) == {"0"}
-    assert setting.records.strategies["s"][0] == "two"
-    assert {key[1] for key in setting.records.executions} == {"one", "two"}
+    assert setting.records.strategies["s"][0] == TWO_ID
+    assert {key[1] for key in setting.records.executions} == {ONE_ID, TWO_ID}
 
 
 async def test_a_foreign_session_and_a_missing_id(tmp_path: Path) -> None:
     setting = Setting(build(), tmp_path)
     with pytest.raises(NotFound):
         await setting.run({**GIVEN, "session_id": "of somebody else"})
-    with pytest.raises(InvalidInput):
-        await setting.run({**GIVEN, "strategy_id": ""})
+    for strategy_id in ("", "one"):
+        with pytest.raises(InvalidInput):
+            await setting.run({**GIVEN, "strategy_id": strategy_id})
     assert setting.models.calls() == {}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from sqlalchemy import text
 
 from core.clock import Clock
 from core.settings import Settings
@@ -15,6 +16,10 @@ from server.auth.senders import CodeSender
 from server.runtime import Runtime
 from tools.mcp.model import ToolHub
 
+_PROMOTE = text(
+    "UPDATE auth.users SET is_admin = true WHERE id = (SELECT user_id FROM auth.api_keys WHERE key_sha256 = :digest)"
+)
+
 
 @dataclass
 class Service:
@@ -23,9 +28,11 @@ class Service:
     runtime: Runtime
     client: httpx.AsyncClient
 
-    async def as_user(self) -> httpx.AsyncClient:
+    async def as_user(self, *, is_admin: bool = False) -> httpx.AsyncClient:
         async with self.runtime.system.transaction() as session:
             key = await api_keys.create(session, "test")
+            if is_admin:
+                await session.execute(_PROMOTE, {"digest": api_keys.digest(key)})
         headers = {"authorization": f"Bearer {key}"}
         return httpx.AsyncClient(transport=self.client._transport, base_url="http://test", headers=headers)
 

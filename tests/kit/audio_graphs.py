@@ -14,7 +14,6 @@ from nodes.audio_analysis.records import Analysis, AudioRecords, InMemoryAudioRe
 from nodes.audio_strategy.records import (
     Advice,
     InMemoryStrategyRecords,
-    SkillExecution,
     Strategy,
     StrategyRecords,
     Visual,
@@ -103,7 +102,7 @@ async def coach(state: Coached) -> dict[str, Any]:
         scene_category=state["scene_category"],
         scene_confidence=state["scene_confidence"],
         applied_skills=["a"],
-        strategies=[ADVICE | {"advice": text}],  # type: ignore[typeddict-item]
+        strategies=[{**ADVICE, "advice": text}],
         visual_data=[Visual(image_index=0, prompt="办公室", status="pending", image_url=None)],
     )
     await _coaching().save_strategy(state["session_id"], state["strategy_id"], strategy)
@@ -112,7 +111,7 @@ async def coach(state: Coached) -> dict[str, Any]:
 
 
 async def draw(state: Coached) -> dict[str, Any]:
-    await _asked("image", "办公室")
+    await _asked("fuse", "办公室")
 
     async def content() -> AsyncIterator[bytes]:
         yield PNG
@@ -133,20 +132,8 @@ async def draw(state: Coached) -> dict[str, Any]:
     return {}
 
 
-def execution(**changes: Any) -> SkillExecution:
-    made = SkillExecution(
-        skill_id="a",
-        scene_category="workplace",
-        confidence_score=0.92,
-        execution_time_ms=12,
-        success=True,
-        error_message=None,
-    )
-    return made | changes  # type: ignore[return-value]
-
-
 def _line(state: type, *steps: Any) -> Any:
-    graph = StateGraph(state)
+    graph: StateGraph[Any] = StateGraph(state)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         graph.add_node(step.__name__, step)
         graph.add_edge(step.__name__, following.__name__ if following else END)

@@ -1,6 +1,7 @@
 """The offline summary: sentences of the call itself, three points, whatever comes in."""
 
 import re
+import time
 import timeit
 
 import pytest
@@ -68,7 +69,9 @@ def test_an_instruction_in_the_call_is_only_something_that_was_said() -> None:
 
 
 def seconds(data: str, kind: str) -> float:
-    return min(timeit.repeat(lambda: points(data, kind), number=1, repeat=5))
+    # Of this process: the machine may have other things to do.
+    timer = time.process_time
+    return min(timeit.repeat(lambda: points(data, kind), timer=timer, number=1, repeat=5))
 
 
 @pytest.mark.parametrize(
@@ -108,3 +111,9 @@ async def test_it_streams_what_it_answers_and_uses_no_tokens() -> None:
     assert len(chunks) > 2
     assert whole.response_metadata["model_name"] == "offline"
     assert whole.usage_metadata == {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+
+
+def test_what_was_typed_without_a_full_stop_does_not_run_together() -> None:
+    told = points("user: 我想退货，订单号 DD1\nuser: 我想换货，订单号 DD2\nuser: 我想退款，订单号 DD3")
+    assert not any("DD1我想" in point or "DD2我想" in point for point in told)
+    assert any("DD2；我想退款" in point or "DD1；我想换货" in point for point in told)

@@ -90,6 +90,15 @@ class LocalStorage:
         """Return an address by which anybody may get the entry for `lifetime`."""
         return self._signer.url(key, self._clock.now(), lifetime)
 
+    def signed_key(self, key: str, expires: int, signature: str) -> str:
+        """Return the key of an address that was signed here, if its time is not over.
+
+        Raises:
+            InvalidInput: it was not, or it is.
+            NotFound: it is no key.
+        """
+        return self._signer.check(key, expires, signature, self._clock.now())
+
     async def cleanup(self, folder: Folder, older_than: timedelta) -> list[str]:
         """Delete old entries of a folder, and what was never uploaded to its end."""
         now = self._clock.now()

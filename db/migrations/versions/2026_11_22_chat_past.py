@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "2026_11_22_chat_past"
-down_revision: str | None = "2026_11_22_audio_sessions"
+down_revision: str | None = "2026_11_22_audio_skills"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

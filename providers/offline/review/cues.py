@@ -100,7 +100,7 @@ ROLES: Final[tuple[tuple[re.Pattern[str], tuple[str, str]], ...]] = (
     (re.compile(r"(?:老)?爸爸?|父亲|dad|father", re.IGNORECASE), ("父亲", "father")),
     (
         re.compile(r"老公|老婆|丈夫|妻子|男友|女友|男朋友|女朋友|husband|wife|boyfriend|girlfriend", re.IGNORECASE),
-        "伴侣",
+        ("伴侣", "partner"),
     ),
     (re.compile(r".{0,3}老师|导师|teacher|professor|tutor", re.IGNORECASE), ("老师", "teacher")),
     (re.compile(r"学生|.{0,3}同学|student", re.IGNORECASE), ("学生", "student")),
@@ -111,14 +111,15 @@ ROLES: Final[tuple[tuple[re.Pattern[str], tuple[str, str]], ...]] = (
     (re.compile(r"同事|colleague|coworker", re.IGNORECASE), ("同事", "colleague")),
 )
 
-_TOPICS: Final = {
-    ("工作", "work"): "项目|开会|加班|汇报|上线|客户|绩效|排期|manager|project|deadline|release|report|meeting",
-    ("家庭", "family"): "过年|回家|妈|爸|孩子|家里|老家|mom|dad|family|kids",
-    ("感情", "love"): "在乎我|爱你|想你|分手|约会|纪念日|love you|anniversary|girlfriend|boyfriend",
-    ("学习", "school"): "作业|考试|成绩|上课|论文|homework|exam|grade|school|thesis",
-    ("价格", "price"): "房租|价格|便宜|涨|降价|报价|元|万|rent|price|offer|pay|discount",
-    ("约定", "appointment"): "明天|下周|周[一二三四五六日]|约好|几点|tomorrow|next week|monday|friday",
-    ("争执", "quarrel"): "吵|凭什么|骂|投诉|闭嘴|shut up|angry|complain|blame",
-    ("健康", "health"): "医院|生病|住院|吃药|看病|hospital|sick|doctor",
+TOPICS: Final = {
+    ("工作", "work"): _cues(
+        "项目|开会|加班|汇报|上线|客户|绩效|排期", "manager|project|deadline|release|report|meeting"
+    ),
+    ("家庭", "family"): _cues("过年|回家|妈|爸|孩子|家里|老家", "mom|dad|family|kids"),
+    ("感情", "love"): _cues("在乎我|爱你|想你|分手|约会|纪念日", "love you|anniversary|girlfriend|boyfriend"),
+    ("学习", "school"): _cues("作业|考试|成绩|上课|论文", "homework|exam|grade|school|thesis"),
+    ("价格", "price"): _cues("房租|价格|便宜|涨|降价|报价|元|万", "rent|price|offer|pay|discount"),
+    ("约定", "appointment"): _cues("明天|下周|周[一二三四五六日]|约好|几点", "tomorrow|next week|monday|friday"),
+    ("争执", "quarrel"): _cues("吵|凭什么|骂|投诉|闭嘴", "shut up|angry|complain|blame"),
+    ("健康", "health"): _cues("医院|生病|住院|吃药|看病", "hospital|sick|doctor"),
 }
-TOPICS: Final = {name: re.compile(words, re.IGNORECASE) for name, words in _TOPICS.items()}

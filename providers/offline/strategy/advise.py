@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
+from zlib import crc32
 
 from langchain_core.messages import BaseMessage
 
@@ -35,8 +36,10 @@ def advise(messages: Sequence[BaseMessage]) -> str:
     skill = block(messages, "skill")
     said = turns(block(messages, "transcript")[:_LONGEST])
     found = [*_by_cues(skill, said)][:_MOST] or [_by_warning(skill, said)]
-    for advice, picture in zip(found, _PICTURES, strict=False):
-        advice["picture"] = picture
+    # Another skill begins with another one.
+    first = crc32(skill.encode("utf-8", "surrogatepass"))
+    for number, advice in enumerate(found, first):
+        advice["picture"] = _PICTURES[number % len(_PICTURES)]
     return json.dumps({"advices": found}, ensure_ascii=False)
 
 

@@ -8,8 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models.platform import IdempotencyKey, Run
-from db.models.recordings import AudioTask, StrategyAnalysis
-from nodes.audio_strategy.records import SkillExecution, Strategy, Visual
+from db.models.recordings import AudioTask, SkillExecution, StrategyAnalysis
+from nodes.audio_strategy.records import SkillExecution as Execution
+from nodes.audio_strategy.records import Strategy, Visual
 
 _KEY_HOURS: Final = 24
 
@@ -50,24 +51,18 @@ async def save_visual(
     return True
 
 
-# The table of which skills ran is described beside the skills; `strategy_id` and `skill_id` are its key here.
-_EXECUTION: Final = text(
-    "INSERT INTO audio.skill_executions (session_id, user_id, strategy_id, skill_id, scene_category, confidence_score,"
-    " execution_time_ms, success, error_message)"
-    " VALUES (:session_id, :user_id, :strategy_id, :skill_id, :scene_category, :confidence_score,"
-    " :execution_time_ms, :success, :error_message) ON CONFLICT (strategy_id, skill_id) DO UPDATE SET"
-    " scene_category = excluded.scene_category, confidence_score = excluded.confidence_score,"
-    " execution_time_ms = excluded.execution_time_ms, success = excluded.success,"
-    " error_message = excluded.error_message WHERE skill_executions.user_id = excluded.user_id"
-)
-
-
 async def add_execution(
-    session: AsyncSession, user_id: UUID, session_id: UUID, strategy_id: UUID, execution: SkillExecution
+    session: AsyncSession, user_id: UUID, session_id: UUID, strategy_id: UUID, execution: Execution
 ) -> None:
     """Store that a skill ran, once for each strategy and skill: a later time takes the place of an earlier one."""
     ids = {"session_id": session_id, "user_id": user_id, "strategy_id": strategy_id}
-    await session.execute(_EXECUTION, ids | dict(execution))
+    statement = insert(SkillExecution).values(**ids, **execution)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["session_id", "user_id", "strategy_id", "skill_id"],
+            set_={name: statement.excluded[name] for name in execution},
+        )
+    )
 
 
 async def plan(session: AsyncSession, user_id: UUID, session_id: UUID, *, strategy_id: UUID, thread_id: UUID) -> None:

@@ -1,11 +1,11 @@
 """`/api/v1/call-records`: record, change, read and delete calls (C008–C015)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request, Response
 
-from db.models.calls import CallRecord
+from server.by_hand import id_of, json_of, query_of, shown
 from server.calls import service, summary
 from server.calls.endpoints.router import calls_router
 from server.calls.schemas import (
@@ -15,53 +15,53 @@ from server.calls.schemas import (
     CallDetail,
     CallList,
     CallPatch,
+    CallQuery,
     CreatedCall,
-    Day,
     DeletedCall,
     MessageAppend,
 )
+from server.errors import resolved
 from server.idempotency import RequestIdempotency
-from server.paging import PageNumber, PageSize
-from server.runtime import CurrentRuntime
-from server.security import CurrentPrincipal
+from server.runtime import CurrentRuntime, runtime_of
+from server.security import CurrentActing, CurrentPrincipal, acting_caller
 
 router = calls_router("/call-records")
 
 
-@router.post("")
-async def create(body: CallCreate, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Answer[CreatedCall]:
+async def _creation(request: Request) -> dict[str, Any]:
+    caller = await acting_caller(request)
+    return {"body": await json_of(request, CallCreate), "caller": caller, "runtime": runtime_of(request)}
+
+
+async def _listing(request: Request) -> dict[str, Any]:
+    caller = await acting_caller(request)
+    return {"asked": query_of(request, CallQuery), "caller": caller, "runtime": runtime_of(request)}
+
+
+async def _reading(request: Request) -> dict[str, Any]:
+    caller = await acting_caller(request)
+    return {"record_id": id_of(request, "record_id"), "caller": caller, "runtime": runtime_of(request)}
+
+
+@router.post("", response_model=Answer[CreatedCall])
+@resolved(_creation)
+async def create(body: CallCreate, caller: CurrentActing, runtime: CurrentRuntime) -> Response:
     """Record a call that begins."""
-    call = await service.create(runtime.database, principal.user_id, body)
-    return Answer(data=CreatedCall.model_validate(call))
+    return shown(Answer(data=await service.create(runtime.database.pool, caller, body)))
 
 
-@router.get("")
-async def list_page(
-    principal: CurrentPrincipal,
-    runtime: CurrentRuntime,
-    agent_id: UUID | None = None,
-    start_date: Annotated[Day | None, Query(description="Beijing date, inclusive")] = None,
-    end_date: Annotated[Day | None, Query(description="Beijing date, inclusive")] = None,
-    page: PageNumber = 1,
-    page_size: PageSize = 20,
-) -> Answer[CallList]:
+@router.get("", response_model=Answer[CallList])
+@resolved(_listing)
+async def list_page(asked: Annotated[CallQuery, Query()], caller: CurrentActing, runtime: CurrentRuntime) -> Response:
     """List one's calls, newest first."""
-    calls = await service.list_page(
-        runtime.database,
-        principal.user_id,
-        agent_id=agent_id,
-        start_date=start_date,
-        end_date=end_date,
-        page=page,
-        page_size=page_size,
-    )
-    return Answer(data=calls)
+    return shown(Answer(data=await service.list_page(runtime.database.pool, caller, asked)))
 
 
-@router.get("/{record_id}")
-async def read(record_id: UUID, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Answer[CallDetail]:
+@router.get("/{record_id}", response_model=Answer[CallDetail])
+@resolved(_reading)
+async def read(record_id: UUID, caller: CurrentActing, runtime: CurrentRuntime) -> Response:
     """Read one call."""
-    return _detail(await service.read(runtime.database, principal.user_id, record_id))
+    return shown(Answer(data=await service.read(runtime.database.pool, caller, record_id)))
 
 
 @router.patch("/{record_id}")
@@ -77,7 +77,7 @@ async def change(
     call = await service.change(runtime.database, principal.user_id, record_id, body, must_speak=summarize)
     if summarize:
         await summary.begin(runtime, principal.user_id, record_id, idempotency)
-    return _detail(call)
+    return Answer(data=CallDetail.model_validate(call))
 
 
 @router.delete("/{record_id}")
@@ -93,7 +93,3 @@ async def append(
 ) -> Answer[AppendedMessage]:
     """Add one message to a call that is under way; with its position it is safe to ask twice."""
     return Answer(data=await service.append(runtime.database, principal.user_id, record_id, body))
-
-
-def _detail(call: CallRecord) -> Answer[CallDetail]:
-    return Answer(data=CallDetail.model_validate(call))

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import ColloquyError, Forbidden
 from server.auth.principal import Principal
@@ -23,8 +21,6 @@ from server.runtime import CurrentRuntime, Runtime
 from server.security import CurrentPrincipal
 
 PROTOCOL: Final = replace(PLATFORM, name="langgraph", malformed=Unprocessable)
-_Model = TypeVar("_Model", bound=BaseModel)
-_UUID: Final = TypeAdapter(UUID)
 _REFUSALS: Final = (401, 403, 404, 409, 413, 422, 500, 501)
 
 
@@ -80,32 +76,6 @@ def owner_of(principal: Principal) -> UUID:
     if principal.realm == "email" and not principal.is_admin:
         raise Forbidden("This login cannot use the LangGraph protocol.")
     return principal.user_id
-
-
-def parsed(model: type[_Model], data: bytes, context: dict[str, Any] | None = None) -> _Model:
-    """Read a request's body.
-
-    Raises:
-        RequestValidationError: it breaks a rule.
-    """
-    try:
-        return model.model_validate_json(data, context=context)
-    except ValidationError as error:
-        # Fields that do not go together have no place of their own.
-        problems = [{**problem, "loc": ("body", *(problem["loc"] or [""]))} for problem in error.errors()]
-        raise RequestValidationError(problems) from None
-
-
-def thread_id_of(request: Request) -> UUID:
-    """Return the thread that a request's path names.
-
-    Raises:
-        RequestValidationError: it is no UUID.
-    """
-    try:
-        return _UUID.validate_python(request.path_params["thread_id"])
-    except ValidationError as error:
-        raise RequestValidationError([{**one, "loc": ("path", "thread_id")} for one in error.errors()]) from None
 
 
 async def _assistants(request: Request) -> Assistants:

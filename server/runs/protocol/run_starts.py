@@ -9,12 +9,13 @@ from fastapi import Depends, Request, Response
 
 from core.errors import Conflict, NotFound
 from server.auth.principal import Principal
+from server.by_hand import id_of, parsed
 from server.errors import resolved
 from server.idempotency import idempotency_of
 from server.runs.assistants import Assistants
 from server.runs.model import Idempotency
 from server.runs.protocol.bodies import RunShown
-from server.runs.protocol.routing import ThreadId, answer, owner_of, parsed, protocol_router, thread_id_of
+from server.runs.protocol.routing import ThreadId, answer, owner_of, protocol_router
 from server.runs.protocol.run_schemas import RunBody
 from server.runs.protocol.streaming import JSON, SSE, Lasting, Result, frame
 from server.runs.runs import Runs, Started
@@ -134,7 +135,7 @@ async def _without_thread(request: Request) -> dict[str, Any]:
 
 
 async def _on_thread(request: Request) -> dict[str, Any]:
-    return {"thread_id": thread_id_of(request), **await _without_thread(request)}
+    return {"thread_id": id_of(request, "thread_id"), **await _without_thread(request)}
 
 
 def _headers(started: Started, tail: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import Body, Header, Query, Request, Response
 
 from core.errors import ColloquyError, Conflict
+from server.by_hand import parsed
 from server.errors import resolved
 from server.families import Unprocessable
 from server.runs.protocol.bodies import ThreadBody
@@ -16,7 +17,6 @@ from server.runs.protocol.routing import (
     answer,
     owner_of,
     pagination,
-    parsed,
     protocol_router,
     refuse,
     threads_of,

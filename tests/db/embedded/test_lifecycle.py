@@ -5,6 +5,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
+from db.embedded.process import _sync_method
 from db.embedded.server import EmbeddedPostgres
 from db.url import for_sqlalchemy
 from tests.db.embedded.conftest import Make
@@ -68,6 +69,27 @@ def test_it_is_durable_unless_told_otherwise(
     assert {value(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")} == {setting}
     assert value(url, "SHOW listen_addresses") == ""
     user.release()
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "method"),
+    [
+        ("Linux", "6.18.44-cloud", "syncfs"),
+        ("Linux", "5.8", "syncfs"),
+        ("Linux", "5.7.19", "fsync"),
+        ("Linux", "4.19.0-21-amd64", "fsync"),
+        ("Linux", "unheard of", "fsync"),
+        ("Darwin", "24.1.0", "fsync"),
+    ],
+)
+def test_files_are_brought_to_the_disk_at_once_only_where_failures_are_told(
+    system: str, release: str, method: str
+) -> None:
+    assert _sync_method(os.uname_result((system, "host", release, "#1", "x86_64"))) == method
+
+
+def test_a_recovery_brings_files_to_the_disk_as_this_kernel_can(make: Make, root: Path) -> None:
+    assert value(make(root).acquire(), "SHOW recovery_init_sync_method") == _sync_method(os.uname())
 
 
 def test_only_the_password_lets_in(make: Make, new_root: Path) -> None:

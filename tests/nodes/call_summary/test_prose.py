@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nodes.call_summary.events import Telling
 from nodes.call_summary.prose import render
+from nodes.common.telling import Telling
 
 TAGGED = (
     "<request>客户咨询产品价格和购买流程</request>\n<key_information>询问了基础版和专业版的价格差异。</key_information>\n"
@@ -136,7 +136,7 @@ class TestAsItComes:
     @given(answers, st.lists(st.integers(1, 9), min_size=1))
     def test_the_deltas_are_the_summary_however_the_answer_is_cut(self, raw: str, sizes: list[int]) -> None:
         events: list[dict[str, str]] = []
-        telling = Telling(events.append)
+        telling = Telling(events.append, render)
         start = 0
         for turn in range(len(raw)):
             telling.hear(raw[start : start + sizes[turn % len(sizes)]])
@@ -156,7 +156,7 @@ class TestAsItComes:
 
     def test_an_endless_answer_is_told_at_its_end(self) -> None:
         events: list[dict[str, str]] = []
-        telling = Telling(events.append)
+        telling = Telling(events.append, render)
         raw = "<request>" + "很长" * 3000
         for piece in re.findall(".{1,100}", raw):
             telling.hear(piece)

@@ -34,7 +34,7 @@ answers = st.lists(bits, max_size=30).map("".join)
     ],
 )
 def test_the_words_alone(raw: str, said: str) -> None:
-    assert spoken(raw, True) == said  # noqa: FBT003
+    assert spoken(raw, complete=True) == said
 
 
 @given(answers, st.lists(st.integers(1, 9), max_size=60))
@@ -47,12 +47,12 @@ def test_what_is_told_is_a_beginning_and_in_the_end_the_whole(answer: str, sizes
         start += size
     shown = telling.end(answer)
     assert all(event["type"] == "delta" for event in events)
-    assert "".join(event["text"] for event in events) == shown == spoken(answer, True)  # noqa: FBT003
+    assert "".join(event["text"] for event in events) == shown == spoken(answer, complete=True)
 
 
 @given(answers)
 def test_it_is_short(answer: str) -> None:
-    said = spoken(answer, True)  # noqa: FBT003
+    said = spoken(answer, complete=True)
     assert len(said) <= LONGEST
     assert "\n" not in said
     assert sum(
@@ -63,7 +63,7 @@ def test_it_is_short(answer: str) -> None:
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("bit", ["很", "<", "<think>", "a。", "<p", " "])
 def test_an_endless_answer_is_read_once(bit: str) -> None:
-    assert len(spoken(bit * 50_000, True)) <= LONGEST  # noqa: FBT003
+    assert len(spoken(bit * 50_000, complete=True)) <= LONGEST
 
 
 @pytest.mark.parametrize(

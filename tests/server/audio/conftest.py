@@ -18,7 +18,7 @@ from tests.kit.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent.parent.parent
 PROJECT = ROOT / "tests" / "projects" / "audio" / "langgraph.json"
-ROLES = ["transcribe", "review", "scene", "strategy", "image"]
+ROLES = ["transcribe", "review", "scene", "strategy", "fuse"]
 UPLOAD = "/api/v1/audio/upload"
 SESSIONS = "/api/v1/tasks/sessions"
 SCENE = '{"scene_category": "workplace", "scene_confidence": 0.92}'
@@ -44,7 +44,7 @@ def scripted(models: ModelServer) -> ModelServer:
     models.script("review", "老板催进度。")
     models.script("scene", SCENE)
     models.script("strategy", "先回应时间")
-    models.script("image", "画好了")
+    models.script("fuse", "画好了")
     return models
 
 
@@ -85,7 +85,8 @@ class Owner:
         return session_id
 
     async def status(self, session_id: str) -> dict[str, Any]:
-        return data_of(await self.client.get(f"{SESSIONS}/{session_id}/status"))
+        found: dict[str, Any] = data_of(await self.client.get(f"{SESSIONS}/{session_id}/status"))
+        return found
 
     async def ended(self, session_id: str) -> dict[str, Any]:
         async with asyncio.timeout(20):

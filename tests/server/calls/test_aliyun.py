@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 from psycopg.errors import UniqueViolation
 from psycopg.rows import dict_row
 
+from core.errors import Conflict
 from core.keyring import Keyring, new_key
+from core.settings import Settings
 from providers.aliyun import nls
+from server import operators
 from server.calls import aliyun_tokens
 from tests.kit.aliyun import Aliyun, Fault, running_aliyun
 from tests.kit.app import Service, running_service
@@ -72,6 +76,12 @@ async def token(user: httpx.AsyncClient) -> str:
     response = await user.post(TOKEN)
     assert response.status_code == 200, response.text
     return str(response.json()["data"]["token"])
+
+
+async def fetches(anonymous: httpx.AsyncClient) -> dict[str, float]:
+    lines = (await anonymous.get("/metrics")).text
+    found = re.findall(r'^colloquy_aliyun_token_fetches_total\{outcome="(\w+)"\} (\S+)$', lines, re.MULTILINE)
+    return {outcome: float(count) for outcome, count in found}
 
 
 async def settled(url: str) -> None:
@@ -202,6 +212,35 @@ class TestSecret:
         async with running_service(database_url, tmp_path, environ | {"SECRETS_KEY": f"2027:{new}"}, clock=clock) as s:
             clock.move(hours=36)
             assert (await s.client.post(TOKEN, headers=headers)).status_code == 200
+
+    async def test_an_operator_brings_all_under_the_newest_key(
+        self,
+        database_url: str,
+        tmp_path: Path,
+        clock: SetClock,
+        environ: dict[str, str],
+        configured: httpx.AsyncClient,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """`colloquy reencrypt`: then the old key may go, for tokens too, and for configurations that were replaced."""
+        await configured.post(CONFIG, json=BODY)
+        first = await token(configured)
+        new = new_key()
+        known = {"ENV": "test", "DATA_DIR": str(tmp_path), "DATABASE_URL": database_url, "CHECKPOINT_KEY": new_key()}
+        ring = Settings.load(known | {"SECRETS_KEY": f"2027:{new},0:{KEY}"}, dotenv=None)
+        for rewritten in (2, 0):
+            await operators.reencrypt(ring)
+            told = capsys.readouterr().out.splitlines()
+            secrets = f"public.aliyun_configs.access_key_secret: {rewritten} brought under the newest key, 0 unreadable"
+            assert told[0] == secrets
+            assert len(told) == 5
+        async with running_service(database_url, tmp_path, environ | {"SECRETS_KEY": f"2027:{new}"}, clock=clock) as s:
+            assert (await s.client.post(TOKEN, headers=configured.headers)).json()["data"]["token"] == first
+            clock.move(hours=36)
+            assert (await s.client.post(TOKEN, headers=configured.headers)).status_code == 200
+        gone = Settings.load(known | {"SECRETS_KEY": f"2028:{new_key()}"}, dotenv=None)
+        with pytest.raises(Conflict, match="3 values"):
+            await operators.reencrypt(gone)
 
     async def test_without_its_key_it_has_to_be_saved_anew(
         self, database_url: str, tmp_path: Path, environ: dict[str, str], configured: httpx.AsyncClient
@@ -357,6 +396,23 @@ class TestToken:
         assert word in response.json()["error"]["message"]
         assert "s3cr3t" not in response.text
         assert len(aliyun.requests) == requests
+
+    async def test_fetches_are_counted_with_what_became_of_them(
+        self, configured: httpx.AsyncClient, anonymous: httpx.AsyncClient, aliyun: Aliyun
+    ) -> None:
+        """C056: the share of those that succeed can be seen."""
+        before = await fetches(anonymous)
+        aliyun.faults = [Fault(), Fault()]
+        await token(configured)
+        await token(configured)
+        await configured.post(CONFIG, json=BODY | {"access_key_id": "LTAI9"})
+        await configured.post(TOKEN)
+        after = await fetches(anonymous)
+        # The attempts of a fetch are one, and a kept token is none.
+        assert {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)} == {
+            "ok": 1,
+            "refused": 1,
+        }
 
     async def test_a_configuration_replaced_meanwhile(
         self, configured: httpx.AsyncClient, aliyun: Aliyun, database_url: str

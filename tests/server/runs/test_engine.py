@@ -24,6 +24,7 @@ from server.runs.outcome import GIVEN_BACK
 from server.runs.writer import RunWriter
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
+from tests.kit.waiting import known
 from tests.server.runs.conftest import new_owner, until_next
 
 
@@ -291,7 +292,7 @@ class TestRecovery:
             runtime.serde,
             writer,
             thread_id=asked.thread_id,
-            fence=0,
+            begun=known(0),
             heads=HeadCache(),
             waits=True,
         )

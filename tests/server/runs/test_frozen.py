@@ -63,7 +63,7 @@ async def test_a_result_that_was_saved_is_told_again_and_its_step_not_done_again
     put = RunSaver.aput
 
     async def lose_before_put(self: RunSaver, *given: Any) -> Any:
-        if self._fence == 1 and given[1]["channel_values"].get("steps") == ["first"]:
+        if self._memory.fence == 1 and given[1]["channel_values"].get("steps") == ["first"]:
             await self._outbox.flush()
             await _take_over(runtime, asked.thread_id)
             await _restart(runtime, asked.thread_id)

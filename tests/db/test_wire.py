@@ -1,0 +1,88 @@
+"""A lane's connection: answers as of psycopg's cursors, failures that leave it usable, breaks that it notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from db.url import for_psycopg, search_path_option
+from db.wire import Wire
+from tests.kit.waiting import until
+
+
+@pytest.fixture
+async def wire(database_url: str) -> AsyncIterator[Wire]:
+    made = await Wire.connect(for_psycopg(database_url), options=search_path_option())
+    yield made
+    await made.close()
+
+
+async def test_values_come_as_their_python_types(wire: Wire) -> None:
+    key = uuid4()
+    asked = "SELECT %s::uuid AS key, %s + 1 AS n, %s::json AS doc, now() AS at, %s::text AS none, %b::bytea[] AS raw"
+    found = await wire.execute((asked, [key, 2**40, '{"a": [1]}', None, [b"\x00\xff", b""]]))
+    assert found is not None
+    assert isinstance(found.pop("at"), datetime)
+    assert found == {"key": key, "n": 2**40 + 1, "doc": {"a": [1]}, "none": None, "raw": [b"\x00\xff", b""]}
+
+
+async def test_one_statement_may_have_parameters_of_other_types(wire: Wire) -> None:
+    for given, kind in ((1, "smallint"), (2**20, "integer"), (2**40, "bigint")):
+        assert await wire.execute(("SELECT pg_typeof(%s)::text AS kind", [given])) == {"kind": kind}
+
+
+async def test_a_statement_without_rows_answers_none(wire: Wire) -> None:
+    assert await wire.execute(("SELECT 1 WHERE %s", [False])) is None
+    assert await wire.execute(("SET LOCAL work_mem = '4MB'", [])) is None
+
+
+async def test_what_fails_alone_leaves_the_connection_usable(wire: Wire) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await wire.execute(("SELECT 1 / %s", [0]))
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        await wire.execute(("SELECT FROM nowhere", []))
+    assert wire.is_idle
+    assert await wire.execute(("SELECT 1 / %s AS n", [1])) == {"n": 1}
+
+
+async def test_what_fails_among_others_undoes_them(wire: Wire) -> None:
+    await wire.execute(("CREATE TEMPORARY TABLE kept (n INT)", []))
+    add = "INSERT INTO kept VALUES (10 / %s) RETURNING n"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await wire.commit([(add, [5]), (add, [0]), (add, [2])])
+    assert not wire.is_closed
+    assert not wire.is_idle
+
+
+async def test_more_than_the_sockets_hold_goes_both_ways(wire: Wire) -> None:
+    texts = [str(n) * 100_000 for n in range(64)]
+    rows = await wire.commit([("SELECT %s::text AS text", [text]) for text in texts])
+    assert [row["text"] for row in rows if row] == texts
+
+
+async def test_a_connection_that_ends_while_nobody_waits_is_known_to_be_closed(wire: Wire, database_url: str) -> None:
+    found = await wire.execute(("SELECT pg_backend_pid() AS pid", []))
+    assert found is not None
+    async with await psycopg.AsyncConnection.connect(for_psycopg(database_url), autocommit=True) as other:
+        await other.execute("SELECT pg_terminate_backend(%s)", (found["pid"],))
+    await until(lambda: wire.is_closed)
+    with pytest.raises(psycopg.OperationalError):
+        await wire.execute(("SELECT 1", []))
+
+
+async def test_a_connection_that_ends_while_one_waits_tells_him(wire: Wire, database_url: str) -> None:
+    found = await wire.execute(("SELECT pg_backend_pid() AS pid", []))
+    assert found is not None
+    waiting = asyncio.create_task(wire.execute(("SELECT pg_sleep(60)::text", [])))
+    async with await psycopg.AsyncConnection.connect(for_psycopg(database_url), autocommit=True) as other:
+        await asyncio.sleep(0.05)
+        await other.execute("SELECT pg_terminate_backend(%s)", (found["pid"],))
+    with pytest.raises(psycopg.OperationalError):
+        await waiting
+
+
+async def test_uuids_are_told_from_texts(wire: Wire) -> None:
+    assert await wire.execute(("SELECT %s AS key", [UUID(int=7)])) == {"key": UUID(int=7)}
