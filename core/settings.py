@@ -17,6 +17,7 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
+    ValidationInfo,
 )
 
 from core.keyring import Keyring
@@ -25,6 +26,8 @@ from core.roles import FALLBACK_ROLE, ROLES, Role
 OFFLINE: Final = "offline"
 # What HS256 needs, in bytes (X030).
 SHORTEST_SECRET: Final = 32
+# A process that is only slow misses a beat or two.
+_BEATS_MISSED: Final = 3
 _LIMIT_SUFFIXES: Final = {
     "_TIMEOUT_SECONDS": "timeout_seconds",
     "_TEMPERATURE": "temperature",
@@ -60,6 +63,12 @@ def _split_commas(value: object) -> object:
 
 def _check_rates(value: str) -> str:
     parse_many(value)
+    return value
+
+
+def _check_beats(value: float, info: ValidationInfo) -> float:
+    if value < _BEATS_MISSED * info.data.get("worker_beat_seconds", 0.0):
+        raise ValueError(f"it must be {_BEATS_MISSED} times WORKER_BEAT_SECONDS at least")
     return value
 
 
@@ -149,6 +158,9 @@ class Settings(BaseModel):
     strategy_timeout_seconds: float = Field(280.0, gt=0)
     max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)
     worker_concurrency: int = Field(200, ge=1)
+    worker_beat_seconds: float = Field(2.0, ge=0.05, le=60)
+    # With the defaults a dead worker's runs restart within 10 s.
+    worker_dead_seconds: Annotated[float, AfterValidator(_check_beats)] = Field(6.0, validate_default=True)
     # Zero: no limit.
     retention_checkpoints_per_thread: int = Field(100, ge=0)
     retention_checkpoint_days: float = Field(90, ge=0, le=36500)

@@ -8,22 +8,17 @@ IndexError, or with an empty text, and the third with the half.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from json import JSONDecodeError
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
-import openai
-from google.genai.errors import APIError as GoogleError
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.exceptions import LangChainException, ModelError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_google_genai import ChatGoogleGenerativeAI
-from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models.base import BaseChatOpenAI
 
 STUMBLED: Final = (ValueError, TypeError, LookupError, AttributeError)
 # Some errors that say what happened (bad JSON, a refused request) are ValueErrors as well.
-TELLING: Final = (ModelError, LangChainException, openai.OpenAIError, GoogleError, JSONDecodeError)
+TELLING: Final = (ModelError, LangChainException, JSONDecodeError)
 FORMLESS: Final = "The model's answer has not the form of one."
 
 
@@ -31,11 +26,14 @@ class BrokenAnswer(Exception):
     """The vendor's status was 200, but what came is no answer, or not the whole of one."""
 
 
-class _Whole(BaseChatModel):
+class Whole(BaseChatModel):
     """Mixed into a client's class: each answer is one that the vendor finished, or an error.
 
     A request that the client itself cannot put into the vendor's form ends as BrokenAnswer too; its cause tells.
     """
+
+    own_error: ClassVar[type[Exception]]
+    """What the client's errors have in common: they say what happened."""
 
     async def _agenerate(
         self,
@@ -47,7 +45,7 @@ class _Whole(BaseChatModel):
         try:
             result = await super()._agenerate(messages, stop, run_manager, **kwargs)
         except STUMBLED as error:
-            if isinstance(error, TELLING):
+            if isinstance(error, (*TELLING, self.own_error)):
                 raise
             raise BrokenAnswer(FORMLESS) from error
         given = result.generations
@@ -73,23 +71,11 @@ class _Whole(BaseChatModel):
                     finished = finished or _finished(chunk)
                     yield chunk
             except STUMBLED as error:
-                if isinstance(error, TELLING):
+                if isinstance(error, (*TELLING, self.own_error)):
                     raise
                 raise BrokenAnswer(FORMLESS) from error
         if not finished:
             raise BrokenAnswer("The model's stream ended before its answer did.")
-
-
-class WholeGoogle(_Whole, ChatGoogleGenerativeAI):
-    """Gemini's client."""
-
-
-class WholeOpenAI(_Whole, ChatOpenAI):
-    """OpenAI's own client."""
-
-
-class WholeCompatible(_Whole, BaseChatOpenAI):
-    """The client of servers that speak OpenAI's protocol."""
 
 
 def _finished(generation: ChatGeneration, output: dict[str, Any] | None = None) -> bool:

@@ -1,39 +1,21 @@
 """The vendors' embedding clients, through LangChain's classes. None retries by itself: that happens in one place."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import Any, TypeVar
 
 import openai
 from langchain_google_genai import GoogleGenerativeAIEmbeddings
+from langchain_google_genai._common import GoogleGenerativeAIError
 from langchain_openai import OpenAIEmbeddings
 from pydantic import SecretStr
 
 from core.settings import Settings
-from providers.vendors import ModelName
+from providers.embeddings import Client
+from providers.tls import trusted
+from providers.vendors import NO_KEY, ModelName
 
-# Servers that check no key still get an Authorization header.
-_NO_KEY: Final = SecretStr("none")
-
-
-class Client(Protocol):
-    """One vendor's client."""
-
-    async def passages(self, texts: Sequence[str]) -> list[list[float]]:
-        """Embed what is to be found."""
-        ...
-
-    async def question(self, text: str) -> list[list[float]]:
-        """Embed what is looked for; a list of one."""
-        ...
-
-    def tokens(self) -> int:
-        """Return what this task's last call took; 0 where the vendor does not say."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
+T = TypeVar("T")
 
 
 def build(name: ModelName, settings: Settings, batch: int) -> Client:
@@ -54,10 +36,10 @@ class _OpenAI:
         self, name: ModelName, settings: Settings, batch: int, key: SecretStr | None, base_url: str | None
     ) -> None:
         seconds = settings.model_embed_timeout_seconds
-        self._http = openai.DefaultAsyncHttpxClient(timeout=seconds)
+        self._http = openai.DefaultAsyncHttpxClient(timeout=seconds, verify=trusted())
         self._model = OpenAIEmbeddings(
             model=name.model,
-            openai_api_key=key or _NO_KEY,
+            openai_api_key=key or NO_KEY,
             openai_api_base=base_url,
             request_timeout=seconds,
             max_retries=0,
@@ -107,14 +89,14 @@ class _Google:
             api_key=settings.google_api_key,
             base_url=settings.google_gemini_base_url,
             vertexai=False,
-            client_args={"timeout": settings.model_embed_timeout_seconds},
+            client_args={"timeout": settings.model_embed_timeout_seconds, "verify": trusted(), "ssl": trusted()},
         )
 
     async def passages(self, texts: Sequence[str]) -> list[list[float]]:
-        return await self._model.aembed_documents(list(texts), batch_size=self._batch)
+        return await _unwrapped(self._model.aembed_documents(list(texts), batch_size=self._batch))
 
     async def question(self, text: str) -> list[list[float]]:
-        return [await self._model.aembed_query(text)]
+        return [await _unwrapped(self._model.aembed_query(text))]
 
     def tokens(self) -> int:
         return 0
@@ -122,3 +104,11 @@ class _Google:
     async def aclose(self) -> None:
         await self._model.client.aio.aclose()
         self._model.client.close()
+
+
+async def _unwrapped(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except GoogleGenerativeAIError as error:
+        # LangChain puts its own in the place of every error.
+        raise (error.__cause__ or error) from None

@@ -4,14 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Final
-
-from langchain_google_genai._common import GoogleGenerativeAIError
+from typing import Final, Protocol
 
 from core.settings import Settings
-from providers import embedding_clients, vendors
-from providers.answers import FORMLESS, STUMBLED, TELLING, BrokenAnswer
-from providers.embedding_clients import Client
+from providers import vendors
+from providers.answers import FORMLESS, STUMBLED, BrokenAnswer
+from providers.failures import is_model_error
 from providers.usage import Usage
 from providers.vendors import ModelName
 
@@ -23,6 +21,26 @@ _VARIABLE: Final = "MODEL_EMBED"
 _BATCHES: Final = {"google_genai": 50, "openai": 32, "qwen": 10}
 # pgvector's longest.
 _MOST_DIMENSIONS: Final = 16_000
+
+
+class Client(Protocol):
+    """One vendor's client."""
+
+    async def passages(self, texts: Sequence[str]) -> list[list[float]]:
+        """Embed what is to be found."""
+        ...
+
+    async def question(self, text: str) -> list[list[float]]:
+        """Embed what is looked for; a list of one."""
+        ...
+
+    def tokens(self) -> int:
+        """Return what this task's last call took; 0 where the vendor does not say."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
 
 
 class Embedder:
@@ -75,9 +93,6 @@ class Embedder:
                 vectors = await call
             _check(vectors, wanted)
             tokens, failed = client.tokens(), False
-        except GoogleGenerativeAIError as error:
-            # LangChain puts its own in the place of every error.
-            raise _told(error.__cause__ or error) from error
         except STUMBLED as error:
             raise _told(error) from error
         finally:
@@ -89,9 +104,7 @@ class Embedder:
 
     async def _made(self) -> Client:
         if self._client is None or (self._client.done() and self._client.exception() is not None):
-            self._client = asyncio.create_task(
-                asyncio.to_thread(embedding_clients.build, self._model, self._settings, self.batch)
-            )
+            self._client = asyncio.create_task(asyncio.to_thread(_build, self._model, self._settings, self.batch))
         # Shielded: who is cancelled while it is made must not take it from the others.
         return await asyncio.shield(self._client)
 
@@ -113,9 +126,15 @@ def embedder_of(settings: Settings) -> Embedder | None:
     return Embedder(settings, settings.model_embed) if settings.embeds and settings.model_embed else None
 
 
+def _build(name: ModelName, settings: Settings, batch: int) -> Client:
+    from providers import embedding_clients  # noqa: PLC0415 - both vendors' clients: two seconds, which few need
+
+    return embedding_clients.build(name, settings, batch)
+
+
 def _told(error: BaseException) -> BaseException:
     """Return what an error of the client says; one that only stumbled over the answer says that it was none."""
-    if isinstance(error, STUMBLED) and not isinstance(error, TELLING):
+    if isinstance(error, STUMBLED) and not is_model_error(error):
         return BrokenAnswer(FORMLESS)
     return error
 

@@ -2,16 +2,14 @@
 
 import json
 import math
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
-import openai
-from google.genai.errors import APIError as GoogleError
-from google.genai.errors import UnknownApiResponseError
 from langchain_core.exceptions import ContextOverflowError, LangChainException, ModelError, OutputParserException
-from langchain_google_genai.chat_models import ChatGoogleGenerativeAIError
 
 from core.clock import SystemClock
 from providers.answers import BrokenAnswer
@@ -27,10 +25,7 @@ _BROKEN: Final = (
     httpx.NetworkError,
     httpx.RemoteProtocolError,
     httpx.DecodingError,
-    openai.APIConnectionError,
-    openai.APIResponseValidationError,
     json.JSONDecodeError,
-    UnknownApiResponseError,
     TimeoutError,
     ConnectionError,
 )
@@ -38,21 +33,31 @@ _OF_A_MODEL: Final = (
     ModelError,
     OutputParserException,
     LangChainException,
-    openai.OpenAIError,
-    GoogleError,
-    ChatGoogleGenerativeAIError,  # statuses that Google's client has no class for, as 413 and 422
     httpx.HTTPError,
     OfflineRefusal,
     NoPicture,
     *_BROKEN,
 )
+# The vendors' own, by the modules that have them.
+_VENDORS_BROKEN: Final = {
+    "openai": ("APIConnectionError", "APIResponseValidationError"),
+    "google.genai.errors": ("UnknownApiResponseError",),
+}
+_VENDORS: Final = {
+    "openai": ("OpenAIError",),
+    "google.genai.errors": ("APIError", "UnknownApiResponseError"),
+    # Statuses that Google's client has no class for, as 413 and 422.
+    "langchain_google_genai.chat_models": ("ChatGoogleGenerativeAIError",),
+}
+_OPENAI_ANY: Final = {"openai": ("APIError",)}
+_OPENAI_STATUS: Final = {"openai": ("APIStatusError",)}
 
 
 def is_retryable(error: BaseException) -> bool:
     """Tell whether the same request may succeed: 429, 5xx, time-outs, broken connections, bodies that are no JSON."""
     if isinstance(error, ContextOverflowError):
         return False
-    if isinstance(error, _BROKEN):
+    if isinstance(error, (*_BROKEN, *_imported(_VENDORS_BROKEN))):
         return True
     if isinstance(error, ModelError) and error.is_retryable:
         return True
@@ -64,7 +69,7 @@ def is_retryable(error: BaseException) -> bool:
 
 def is_model_error(error: BaseException) -> bool:
     """Tell whether a model client (and not our own code) raised this."""
-    return isinstance(error, _OF_A_MODEL)
+    return isinstance(error, (*_OF_A_MODEL, *_imported(_VENDORS)))
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -77,6 +82,12 @@ def retry_after(error: BaseException) -> float | None:
         # LangChain's Google errors leave the response with their cause.
         seen = seen.__cause__
     return None
+
+
+def _imported(classes: Mapping[str, Sequence[str]]) -> tuple[type[BaseException], ...]:
+    """Return those of a vendor whose client was imported: of another nobody can have raised one."""
+    found = [getattr(sys.modules.get(module), name, None) for module, names in classes.items() for name in names]
+    return tuple(each for each in found if each is not None)
 
 
 def _seconds(text: str) -> float | None:
@@ -99,7 +110,7 @@ def _seconds_until(text: str) -> float | None:
 
 def _broke_off(error: BaseException) -> bool:
     """Tell whether a server that had begun to answer gave up: OpenAI's error event in a stream has no status."""
-    told = isinstance(error, openai.APIError) and not isinstance(error, openai.APIStatusError)
+    told = isinstance(error, _imported(_OPENAI_ANY)) and not isinstance(error, _imported(_OPENAI_STATUS))
     return told and getattr(error, "type", None) != "invalid_request_error"
 
 

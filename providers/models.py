@@ -42,6 +42,11 @@ class Models:
         vendors.check(name, self._settings, variable)
         return name
 
+    def load(self) -> None:
+        """Import the clients of all vendors that roles name, before somebody waits for a first answer. Blocking."""
+        for provider in {name.provider for name in self._names.values()}:
+            vendors.load(provider)
+
     @property
     def max_attempts(self) -> int:
         """How often one model call may be tried in all."""

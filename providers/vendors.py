@@ -2,23 +2,20 @@
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import openai
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from core.settings import OFFLINE, Settings, SettingsError
-from providers.answers import WholeCompatible, WholeGoogle, WholeOpenAI
 from providers.limits import Limits
 
 # Servers that check no key (Ollama, vLLM, llama.cpp) still get an Authorization header.
 NO_KEY: Final = SecretStr("none")
 # OpenAI's models, wherever they are served, understand `max_completion_tokens`; its newer ones understand nothing else.
 _OPENAI_HOST: Final = re.compile(r"(?:^|\.)openai\.(?:azure\.)?com$")
-# These take no temperature but their own; LangChain leaves it out for gpt-5 only.
-_OWN_TEMPERATURE: Final = re.compile(r"o\d")
 PROVIDERS: Final = ("google_genai", "openai", "qwen")
 
 
@@ -63,53 +60,29 @@ def check(name: ModelName, settings: Settings, variable: str) -> None:
         raise SettingsError(f"{variable} is {name}, which needs {missing}")
 
 
+def load(provider: str) -> None:
+    """Import a provider's client, which takes a second, before somebody waits for its first answer. Blocking."""
+    if provider != OFFLINE:
+        import_module("providers.google" if provider == "google_genai" else "providers.openai_protocol")
+
+
 def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[str, Any]) -> BaseChatModel:
-    """Make the client. Blocking (it reads certificates): call it in a thread."""
-    match name.provider:
-        case "google_genai":
-            return WholeGoogle(
-                model=name.model,
-                api_key=settings.google_api_key,
-                base_url=settings.google_gemini_base_url,
-                temperature=limits.temperature,
-                max_tokens=limits.max_tokens,
-                timeout=limits.timeout_seconds,
-                max_retries=1,  # attempts in all, in Google's client
-                metadata=metadata,
-            )
-        case "qwen":
-            return _compatible(name, limits, metadata, settings.dashscope_api_key, settings.dashscope_base_url)
-        case _ if settings.openai_base_url and not is_openai(settings.openai_base_url):
-            return _compatible(name, limits, metadata, settings.openai_api_key, settings.openai_base_url)
-        case _:
-            chosen = _openai(name, limits, metadata)
-            if _OWN_TEMPERATURE.match(name.model):
-                del chosen["temperature"]
-            return WholeOpenAI(**chosen, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
+    """Make the client. Blocking (it is imported, and reads certificates): call it in a thread."""
+    if name.provider == "google_genai":
+        from providers import google  # noqa: PLC0415 - each takes a second, and most processes need one or none
+
+        return google.build(name.model, limits, settings, metadata)
+    from providers import openai_protocol  # noqa: PLC0415
+
+    model, key = name.model, settings.openai_api_key
+    if name.provider == "qwen":
+        key = settings.dashscope_api_key
+        return openai_protocol.build_compatible(model, limits, metadata, key, settings.dashscope_base_url)
+    if settings.openai_base_url and not is_openai(settings.openai_base_url):
+        return openai_protocol.build_compatible(model, limits, metadata, key, settings.openai_base_url)
+    return openai_protocol.build_own(model, limits, metadata, key, settings.openai_base_url)
 
 
 def is_openai(url: str | None) -> bool:
     """Tell whether an address is OpenAI's own, or one that it serves its models at."""
     return url is None or _OPENAI_HOST.search(urlsplit(url).hostname or "") is not None
-
-
-def _compatible(
-    name: ModelName, limits: Limits, metadata: dict[str, Any], key: SecretStr | None, base_url: str
-) -> BaseChatModel:
-    # ChatOpenAI sends the limit as `max_completion_tokens`, which only OpenAI itself understands; its base sends
-    # `max_tokens`, which all the others do.
-    return WholeCompatible(**_openai(name, limits, metadata), api_key=key or NO_KEY, base_url=base_url)
-
-
-def _openai(name: ModelName, limits: Limits, metadata: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "model": name.model,
-        "temperature": limits.temperature,
-        "max_tokens": limits.max_tokens,
-        "timeout": limits.timeout_seconds,
-        "max_retries": 0,  # attempts beyond the first, in OpenAI's client
-        "stream_usage": True,
-        # LangChain's default client is shared by all models of the process, and cannot be closed by one.
-        "http_async_client": openai.DefaultAsyncHttpxClient(timeout=limits.timeout_seconds),
-        "metadata": metadata,
-    }

@@ -42,9 +42,10 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Execute runs in this process too.")] = True,
 ) -> None:
     """Serve the HTTP API; brings the database to the current schema first."""
-    from server.serve import serve_forever  # noqa: PLC0415 - heavy imports wait for a command
+    settings = load_settings(host=host, port=port, config=config or None)
+    from server.serve import serve_forever  # noqa: PLC0415 - heavy imports wait until the settings are right
 
-    run(serve_forever(load_settings(host=host, port=port, config=config or None), with_worker=worker))
+    run(serve_forever(settings, with_worker=worker))
 
 
 @app.command()

@@ -76,13 +76,14 @@ def preflight(settings: Settings) -> None:
             is not described as it must be.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
-    Models(settings)
+    models = Models(settings)
     embedder_of(settings)
     if settings.database_url is not None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
     tool_servers.load(settings)
     workflows.load(*settings.config)
+    models.load()
 
 
 @asynccontextmanager

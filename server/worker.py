@@ -45,7 +45,14 @@ async def running_worker(runtime: Runtime) -> AsyncIterator[Executor]:
     executor = Executor(parts, concurrency=concurrency)
     runtime.jobs.register(RUN_JOB, executor.execute)
     runtime.broker.on_cancel = executor.cancel
-    leases = Leases(runtime.system.pool, runtime.jobs, executor, parts.worker_id)
+    leases = Leases(
+        runtime.system.pool,
+        runtime.jobs,
+        executor,
+        parts.worker_id,
+        beat_seconds=runtime.settings.worker_beat_seconds,
+        dead_seconds=runtime.settings.worker_dead_seconds,
+    )
     embedding = DocumentEmbedding(runtime.system.pool, runtime.database, runtime.embedder, runtime.clock)
     runtime.jobs.register(EMBED_JOB, embedding.wake)
     periodic = (*_periodic(runtime), embedding)

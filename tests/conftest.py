@@ -1,5 +1,6 @@
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 # Before LangGraph is imported anywhere (X023).
@@ -17,6 +18,16 @@ from tests.kit.directories import crossable
 OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "skills", "tools"]
 
 
+# Tests of real processes, a minute a file: the last of them would run on while the other workers have nothing to do.
+LONG = tuple(f"tests/{name}" for name in ("e2e/", "faults/", "server/interpret/test_real_servers", "tools/mcp/"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; each is one worker's (`--dist loadfile`)."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONG), -sizes[item.path], str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _logs() -> None:
     logging.configure("debug", "json")
@@ -30,12 +41,18 @@ def server_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def emptier(server_url: str) -> Iterator[database.Emptier]:
+    emptier = database.Emptier(database.at(server_url, database.DATABASE))
+    yield emptier
+    emptier.close()
+
+
 @pytest.fixture
-def database_url(server_url: str) -> str:
+def database_url(server_url: str, emptier: database.Emptier) -> str:
     """The migrated database, without a row."""
-    url = database.at(server_url, database.DATABASE)
-    database.empty(url)
-    return url
+    emptier.empty()
+    return database.at(server_url, database.DATABASE)
 
 
 @pytest.fixture(autouse=True)

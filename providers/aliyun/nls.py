@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from core.clock import Clock
 from core.ids import IdSource
 from providers.aliyun.signature import canonical_query, sign
+from providers.tls import trusted
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class NlsTokens:
         self._clock = clock
         self._ids = ids
         self._pauses = pauses
-        self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS)
+        self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, verify=trusted())
 
     async def create(self, access_key_id: str, secret: str) -> NlsToken:
         """Return a new token; tries again where the service does not answer, not where it refuses (G31).

@@ -2,14 +2,12 @@
 
 from typing import Any, Final
 
-from google.genai.types import Modality
 from langchain_core.language_models import BaseChatModel
 
 from core.settings import Settings, SettingsError
-from providers.answers import WholeGoogle
 from providers.images.bounds import PLAIN, bounded
-from providers.images.endpoint import endpoint
 from providers.limits import Limits
+from providers.tls import trusted
 from providers.vendors import NO_KEY, ModelName, is_openai
 
 _PROVIDERS: Final = ("google_genai", "openai")
@@ -29,8 +27,12 @@ def check(name: ModelName, variable: str) -> None:
 
 
 def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[str, Any]) -> BaseChatModel:
-    """Make the client. Blocking (it reads certificates): call it in a thread."""
+    """Make the client. Blocking (it is imported, and reads certificates): call it in a thread."""
     if name.provider == "google_genai":
+        from google.genai.types import Modality  # noqa: PLC0415 - a second each, and most processes need one or none
+
+        from providers.google import WholeGoogle  # noqa: PLC0415
+
         return WholeGoogle(
             model=name.model,
             api_key=settings.google_api_key,
@@ -41,9 +43,16 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
             max_retries=1,  # attempts in all, in Google's client
             # A model that is asked for a picture alone answers some descriptions with an error.
             response_modalities=[Modality.TEXT, Modality.IMAGE],
-            client_args={"event_hooks": {"response": [bounded]}, "headers": dict(PLAIN)},
+            client_args={
+                "event_hooks": {"response": [bounded]},
+                "headers": dict(PLAIN),
+                "verify": trusted(),
+                "ssl": trusted(),
+            },
             metadata=metadata,
         )
+    from providers.images.endpoint import endpoint  # noqa: PLC0415
+
     return endpoint(
         name.model,
         settings.openai_api_key or NO_KEY,

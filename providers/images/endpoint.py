@@ -17,6 +17,7 @@ from pydantic import ConfigDict, SecretStr
 
 from providers.answers import BrokenAnswer
 from providers.images.bounds import PLAIN, bounded
+from providers.tls import trusted
 
 # Every model and server knows this one.
 _SIZE: Final = "1024x1024"
@@ -76,7 +77,7 @@ def endpoint(
 ) -> ImagesEndpoint:
     """Return a client for one endpoint; `timeout` in seconds. Blocking: it reads certificates and loads modules."""
     hooks: dict[str, list[Any]] = {"response": [bounded]}
-    connections = openai.DefaultAsyncHttpxClient(timeout=timeout, event_hooks=hooks, headers=PLAIN)
+    connections = openai.DefaultAsyncHttpxClient(timeout=timeout, event_hooks=hooks, headers=PLAIN, verify=trusted())
     client = openai.AsyncOpenAI(
         api_key=api_key.get_secret_value(),
         base_url=base_url,

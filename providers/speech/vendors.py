@@ -4,8 +4,6 @@ import asyncio
 from typing import Final
 
 from core.settings import OFFLINE, Settings
-from providers.speech.google import GoogleAudio
-from providers.speech.google_files import GoogleFiles
 from providers.speech.inline import InlineAudio
 from providers.speech.model import AudioInput
 from providers.vendors import ModelName
@@ -42,6 +40,9 @@ class AudioInputs:
     def _make(self, provider: str) -> AudioInput:
         match provider:
             case "google_genai":
+                from providers.speech.google import GoogleAudio  # noqa: PLC0415 - it imports Google's client
+                from providers.speech.google_files import GoogleFiles  # noqa: PLC0415
+
                 key = self._settings.google_api_key
                 files = GoogleFiles(key.get_secret_value() if key else "", self._settings.google_gemini_base_url)
                 inline = InlineAudio(_GOOGLE, self._settings.google_inline_bytes, self._turns)
@@ -55,5 +56,5 @@ class AudioInputs:
         """Close connections."""
         made, self._made = self._made, {}
         for one in made.values():
-            if isinstance(one, GoogleAudio):
-                await one.aclose()
+            if (close := getattr(one, "aclose", None)) is not None:
+                await close()

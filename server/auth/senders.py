@@ -8,6 +8,7 @@ import structlog
 import typer
 
 from core.settings import Settings
+from providers.tls import trusted
 from server.auth.codes import LIFETIME
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class GatewaySender:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._url = url
         self._seconds = seconds
-        self._client = httpx.AsyncClient(headers=headers, timeout=seconds)
+        self._client = httpx.AsyncClient(headers=headers, timeout=seconds, verify=trusted())
 
     async def send(self, channel: Channel, address: str, code: str) -> None:
         """Post the code once: whether a cut connection delivered it is unknown, and a second message costs."""

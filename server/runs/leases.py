@@ -17,11 +17,8 @@ from server.runs.executor import Executor
 
 log = structlog.get_logger(__name__)
 
-BEAT_SECONDS: Final = 2.0
-# Three beats may be missed: together with one beat's wait a dead worker's runs restart within 10 s.
-DEAD_SECONDS: Final = 6.0
-# Who could not beat for longer than this has to assume that the others could not either.
-_LATE_SECONDS: Final = 2 * BEAT_SECONDS
+# Who could not beat for so many beats has to assume that the others could not either.
+_LATE_BEATS: Final = 2
 # How many beats he then gives them.
 _GRACE_BEATS: Final = 2
 # A run that nobody took up by then has lost its job.
@@ -34,13 +31,27 @@ LOST_SENTENCE: Final = "The run lost its worker three times and was given up."
 
 
 class Leases:
-    """Beats while it runs; each beat also looks for dead processes' runs and for requests to cancel."""
+    """Beats while it runs; each beat also looks for dead processes' runs and for requests to cancel.
 
-    def __init__(self, pool: Pool, jobs: JobQueue, executor: Executor, worker_id: UUID) -> None:
+    A process that was silent for `dead_seconds` is taken for dead: at the latest one beat later its runs restart.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        jobs: JobQueue,
+        executor: Executor,
+        worker_id: UUID,
+        *,
+        beat_seconds: float,
+        dead_seconds: float,
+    ) -> None:
         self._pool = pool
         self._jobs = jobs
         self._executor = executor
         self._worker_id = worker_id
+        self._beat_seconds = beat_seconds
+        self._dead_seconds = dead_seconds
         self._unknown: set[UUID] = set()
         self._beaten_at: float | None = None
         self._grace = 0
@@ -62,7 +73,7 @@ class Leases:
 
     async def _beat_often(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._beat_seconds)
             try:
                 await self._beat()
             except Exception as error:  # noqa: BLE001 - the database may be restarting; the next beat tries again
@@ -88,7 +99,7 @@ class Leases:
             await self._compare(connection)
             async with connection.transaction():
                 if is_sure:
-                    await _bury(connection)
+                    await _bury(connection, self._dead_seconds)
                 free = await self._sweep(connection)
         for run_id in free:
             self._executor.offer(run_id)
@@ -96,7 +107,7 @@ class Leases:
     def _note_beat(self) -> bool:
         """Return whether others that were not seen lately are dead; not so where the database was away for all."""
         now = asyncio.get_running_loop().time()
-        is_late = self._beaten_at is not None and now - self._beaten_at > _LATE_SECONDS
+        is_late = self._beaten_at is not None and now - self._beaten_at > _LATE_BEATS * self._beat_seconds
         self._beaten_at = now
         if self._grace:
             self._grace -= 1
@@ -169,10 +180,10 @@ async def _delete_ephemeral(connection: AsyncConnection[DictRow]) -> None:
     )
 
 
-async def _bury(connection: AsyncConnection[DictRow]) -> None:
+async def _bury(connection: AsyncConnection[DictRow], dead_seconds: float) -> None:
     """Strike off the processes that were not seen for too long."""
     await connection.execute(
-        "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (DEAD_SECONDS,)
+        "DELETE FROM platform.workers WHERE seen_at < now() - make_interval(secs => %s)", (dead_seconds,)
     )
 
 

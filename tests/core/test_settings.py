@@ -22,6 +22,10 @@ def test_empty_means_unset() -> None:
     assert load(PORT="", DATABASE_URL="", MODEL_SUMMARY="").port == 8000
 
 
+def test_a_dead_workers_runs_restart_within_ten_seconds() -> None:
+    assert load().worker_dead_seconds + load().worker_beat_seconds < 10
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DB_URL"])
 def test_both_names_of_the_database(name: str) -> None:
     url = load(**{name: "postgresql://x"}).database_url
@@ -43,6 +47,9 @@ def test_a_step_of_deep_chat_inherits_from_deep_field_by_field() -> None:
         ({"ENV": "prod"}, "ENV"),
         ({"MODEL_MAX_ATTEMPTS": "0"}, "MODEL_MAX_ATTEMPTS"),
         ({"SUMMARY_TIMEOUT_SECONDS": "-1"}, "SUMMARY_TIMEOUT_SECONDS"),
+        ({"WORKER_BEAT_SECONDS": "0"}, "WORKER_BEAT_SECONDS"),
+        ({"WORKER_BEAT_SECONDS": "1", "WORKER_DEAD_SECONDS": "2.9"}, "WORKER_DEAD_SECONDS.* 3 times"),
+        ({"WORKER_BEAT_SECONDS": "2.1"}, "WORKER_DEAD_SECONDS"),
         ({"MODEL_SUMMARY_TEMPERATURE": "hot"}, "ROLES_SUMMARY_TEMPERATURE"),
         ({"MODEL_SUMMRY": "x"}, "MODEL_SUMMRY: there is no role 'summry'"),
         ({"MODEL_SUMMARY_TEMPRATURE": "1"}, "MODEL_SUMMARY_TEMPRATURE"),

@@ -12,7 +12,7 @@ from tests.kit.deep_chat import TEXT
 from tests.kit.directories import crossable
 from tests.kit.model_faults import SlowTokens
 from tests.kit.model_server import ModelServer
-from tests.kit.processes import Program, environment, served
+from tests.kit.processes import QUICK_BEATS, Program, environment, served
 from tests.server.chat.conftest import CHAT, INIT, ROLES, SESSIONS
 from tests.server.chat.test_real_graph import WISH, script
 
@@ -45,7 +45,7 @@ def history(server: Program, who: dict[str, str]) -> dict[str, Any]:
 def test_a_crash_in_the_middle_of_an_answer(models: ModelServer, tmp_path: Path) -> None:
     models.script("content_generation", SlowTokens(TEXT, 0.05))
     with crossable() as path:
-        environ = environment(path / "data", **models.environment(provider="openai", roles=ROLES))
+        environ = environment(path / "data", **models.environment(provider="openai", roles=ROLES)) | QUICK_BEATS
         with served(environ, tmp_path / "first.log") as first:
             who = {name: httpx.get(first.address + INIT).json()[name] for name in ("user_id",)}
             made = httpx.post(f"{first.address}/api/v1/chat/new", json=who).json()

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,12 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from tests.e2e.test_serve import command
-from tests.kit.directories import crossable
 from tests.kit.imports import ORDERS
-from tests.kit.processes import ROOT, Program, environment, served
+from tests.kit.processes import QUICK_BEATS, ROOT, Program, command, environment, served
 from tests.server.runs.conftest import until
 
 OURS = ("--config", str(ROOT / "langgraph.json"))
 THEIRS = ("--config", str(ORDERS))
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    with crossable() as path:
-        yield path / "data"
 
 
 def client_of(running: Program, data_dir: Path) -> LangGraphClient:
@@ -99,7 +90,7 @@ async def orders(client: LangGraphClient) -> None:
 async def test_a_killed_servers_run_goes_on_with_their_classes(
     data_dir: Path, tmp_path: Path, database_url: str
 ) -> None:
-    environ = environment(data_dir, DATABASE_URL=database_url)
+    environ = environment(data_dir, DATABASE_URL=database_url) | QUICK_BEATS
     journal = tmp_path / "journal"
     with served(environ, tmp_path / "first.log", *THEIRS) as first:
         async with client_of(first, data_dir) as client:

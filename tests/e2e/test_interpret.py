@@ -15,7 +15,7 @@ from langgraph_sdk import get_sync_client
 
 from tests.kit.directories import crossable
 from tests.kit.model_server import ModelServer
-from tests.kit.processes import ROOT, Program, environment, served
+from tests.kit.processes import QUICK_BEATS, ROOT, Program, environment, served
 
 FAULTS = ROOT / "tests" / "projects" / "tool_servers" / "faults.py"
 
@@ -35,7 +35,7 @@ class House:
         self._logs = logs
         self._started = 0
         server = {"command": sys.executable, "args": [str(FAULTS)], "env": {"NOTES": str(self.notes)}}
-        self.environ = environment(data_dir, MCP_SERVERS=json.dumps({"mcpServers": {"faults": server}}))
+        self.environ = environment(data_dir, MCP_SERVERS=json.dumps({"mcpServers": {"faults": server}}), **QUICK_BEATS)
         self.environ |= models.environment(provider="openai", roles=["interpret"])
 
     def served(self) -> AbstractContextManager[Program]:

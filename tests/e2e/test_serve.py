@@ -1,21 +1,14 @@
 """`colloquy serve` as its users start it: its own PostgreSQL, the offline model, a crash, a restart."""
 
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
-import pytest
 
-from tests.kit.directories import crossable
 from tests.kit.model_faults import Delay
 from tests.kit.model_server import ModelServer
-from tests.kit.processes import ROOT, Program, environment, free_port, program, served
+from tests.kit.processes import QUICK_BEATS, Program, environment, free_port, program, served
 
 TURNS = [
     {"role": "assistant", "content": "您好，请问有什么可以帮您？", "timestamp": 1762596000},
@@ -36,12 +29,6 @@ def record(client: httpx.Client) -> str:
     created = client.post("/call-records", json=body).json()["data"]["id"]
     client.patch(f"/call-records/{created}", json={"messages": TURNS})
     return str(created)
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    with crossable() as path:
-        yield path / "data dir"
 
 
 def test_first_light_and_the_morning_after(data_dir: Path, tmp_path: Path) -> None:
@@ -76,7 +63,7 @@ def test_a_killed_servers_run_is_finished_by_another_worker(data_dir: Path, tmp_
         )
         port = str(free_port())
         environ = environment(data_dir, DATABASE_URL=database_url, SUMMARY_TIMEOUT_SECONDS="120", METRICS_PORT=port)
-        environ |= models.environment(provider="openai", roles=["summary"])
+        environ |= QUICK_BEATS | models.environment(provider="openai", roles=["summary"])
         with served(environ, tmp_path / "first.log") as first, client_of(first, data_dir) as client:
             call = record(client)
             with client.stream(
@@ -90,99 +77,13 @@ def test_a_killed_servers_run_is_finished_by_another_worker(data_dir: Path, tmp_
             client_of(second, data_dir) as client,
             program("-m", "server.cli", "worker", environ=environ, output=tmp_path / "worker.log") as worker,
         ):
-            # 10 s are promised; a busy machine is given more.
+            # A busy machine is given more than the three seconds.
             until(lambda: client.get(f"/call-records/{call}").json()["data"]["summary"] is not None, 20)
             shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
             assert 'colloquy_runs_restarted_total{workflow="call_summary"} 1.0' in shown
             assert httpx.get(f"http://127.0.0.1:{port}/health").json()["status"] == "ok"
             assert worker.stop() == 0
         assert models.calls("summary") == 2
-
-
-def test_migrate_may_be_given_twice(data_dir: Path) -> None:
-    for _ in range(2):
-        done = command("migrate", environ=environment(data_dir))
-        assert (done.returncode, "current schema" in done.stdout) == (0, True), done.stderr
-
-
-def test_keys_are_made_listed_and_revoked(data_dir: Path, tmp_path: Path) -> None:
-    """A key acts as its user: two keys of one user see the same rows, another user's key does not."""
-    environ = environment(data_dir)
-
-    def cli(*arguments: str) -> str:
-        done = command("api-key", *arguments, environ=environ)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    with served(environ, tmp_path / "server.log") as server:
-
-        def agents(key: str) -> httpx.Response:
-            return httpx.get(server.address + "/api/v1/agents", headers={"authorization": f"Bearer {key}"})
-
-        first = cli("create", "--name", "first")
-        [line] = [line for line in cli("list").splitlines() if line.endswith("  first")]
-        key_id, _made, _user, user_id, *_ = line.split()
-        second = cli("create", "--name", "second", "--user", user_id)
-        httpx.post(server.address + "/api/v1/agents", headers={"x-api-key": first}, json={"name": "甲"})
-        assert len(agents(second).json()["data"]["agents"]) == 1
-        assert agents(cli("create", "--name", "third")).json()["data"]["agents"] == []
-        cli("revoke", key_id)
-        cli("revoke", key_id)
-        assert agents(first).status_code == 401
-        assert agents(second).status_code == 200
-        listed = cli("list")
-        assert listed.count("revoked") == 1
-        assert first not in listed
-        assert first not in server.printed()
-        for wrong in (["revoke", str(UUID(int=1))], ["create", "--name", "x", "--phone", "13800000001"]):
-            done = command("api-key", *wrong, environ=environ)
-            assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-            assert done.stderr.startswith("colloquy: ")
-
-
-def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
-    done = command("demo", environ=environment(data_dir, PORT=str(free_port())))
-    assert done.returncode == 0, done.stderr
-    for path in (ROOT / "examples" / "calls").glob("*.json"):
-        assert json.loads(path.read_text())["title"] in done.stdout
-    assert "NO_MESSAGES" in done.stdout
-    assert "model offline" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"MODEL_SUMMRY": "offline"}, "MODEL_SUMMRY"),
-        ({"MODEL_SUMMARY": "openai:gpt-5-mini"}, "OPENAI_API_KEY"),
-        ({"MODEL_SUMMARY": "nobody:x"}, "MODEL_SUMMARY"),
-        ({"PORT": "http"}, "PORT"),
-        ({"COLLOQUY_CONFIG": "nowhere.json"}, "nowhere.json"),
-        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
-        ({"DATABASE_URL": "postgresql://u@127.0.0.1/x"}, "password"),
-        ({"JWT_SECRET": "hidden"}, "JWT_SECRET"),
-        ({"ENV": "production"}, "FRONTEND_AUTH"),
-        ({"RATE_LIMIT_STORAGE_URL": "redis://:hidden@h"}, "RATE_LIMIT_STORAGE_URL"),
-        ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}, "does not answer"),
-    ],
-)
-def test_a_wrong_setting_stops_the_start_with_a_sentence(data_dir: Path, settings: dict[str, str], named: str) -> None:
-    done = command("serve", environ=environment(data_dir, PORT=str(free_port())) | settings)
-    assert done.returncode in (1, 2)
-    assert named in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "hidden" not in done.stderr
-
-
-def command(*arguments: str, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "server.cli", *arguments],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=ROOT,
-        check=False,
-    )
 
 
 def until(condition: Any, seconds: float = 10) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.fleet import Fleet, fleet
-from tests.kit.processes import Program
+from tests.kit.processes import QUICK_BEATS, Program
 
 
 @pytest.fixture(scope="module")
@@ -16,5 +16,5 @@ def running() -> Iterator[tuple[Fleet, Program]]:
         await asyncio.gather(fleet.worker(), fleet.worker())
         return front
 
-    with fleet() as started:
+    with fleet(QUICK_BEATS) as started:
         yield started, asyncio.run(start(started))

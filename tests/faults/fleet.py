@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ class Fleet:
     """A server that executes nothing (`front`), workers, and whatever else a fault needs."""
 
     directory: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
     workers: list[Program] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
     _started: int = 0
@@ -51,6 +52,7 @@ class Fleet:
             FAULTS_JOURNAL=str(self.directory / "journal"),
             PYTHONPATH=str(ROOT),
             LOG_FORMAT="json",
+            **self.settings,
         )
 
     def _output(self, kind: str) -> Path:
@@ -122,12 +124,12 @@ def wake(process: Program) -> None:
 
 
 @contextmanager
-def fleet() -> Iterator[Fleet]:
+def fleet(settings: Mapping[str, str] | None = None) -> Iterator[Fleet]:
     """Give a fleet without processes; end all that it started, and its PostgreSQL last."""
     with crossable() as directory:
         postgres = EmbeddedPostgres(directory / "data" / "pg")
         postgres.acquire()
-        started = Fleet(directory)
+        started = Fleet(directory, settings or {})
         try:
             yield started
         finally:

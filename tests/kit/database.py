@@ -11,12 +11,33 @@ from psycopg.sql import SQL, Identifier
 from db.embedded.server import EmbeddedPostgres
 
 DATABASE = "colloquy_test"
-# What says which schema there is stays, and what a migration fills.
-_TABLES = """
-SELECT table_schema, table_name FROM information_schema.tables
-WHERE table_type = 'BASE TABLE'
-  AND table_schema IN ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
-  AND table_name NOT LIKE '%migrations' AND table_name NOT IN ('alembic_version', 'visitor_templates')
+# Most tests leave a few rows in a few tables. To delete those takes 2 ms; to truncate all tables makes a hundred and
+# fifty new files, 35 ms of CPU. What says which schema there is stays, and what a migration fills.
+_EMPTY = """
+DO $$
+DECLARE
+  place regclass;
+  filled boolean;
+BEGIN
+  SET LOCAL lock_timeout = '20s';
+  -- Foreign keys are not looked at: in the end nothing refers to anything.
+  SET LOCAL session_replication_role = replica;
+  FOR place IN
+    SELECT oid FROM pg_class
+    WHERE relkind IN ('r', 'p')
+      AND relnamespace::regnamespace::text IN
+        ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+      AND relname NOT LIKE '%migrations' AND relname NOT IN ('alembic_version', 'visitor_templates')
+  LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', place) INTO filled;
+    IF filled AND pg_relation_size(place) > 100000 THEN
+      EXECUTE format('TRUNCATE %s CASCADE', place);
+    ELSIF filled THEN
+      EXECUTE format('DELETE FROM %s', place);
+    END IF;
+  END LOOP;
+END
+$$
 """
 
 
@@ -35,15 +56,33 @@ def running_server(root: Path, *, durable: bool = False) -> Iterator[str]:
         server.release()
 
 
-def empty(url: str) -> None:
-    """Remove all rows of a migrated database, ours and the libraries'.
+class Emptier:
+    """Removes all rows of a migrated database, ours and the libraries', over a connection that it keeps.
 
     Cheaper and calmer than a database for each test: to drop one, PostgreSQL waits for all of its processes at once.
     """
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '20s'")
-        tables = [Identifier(*row) for row in connection.execute(_TABLES)]
-        connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(tables)))
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+
+    def empty(self) -> None:
+        try:
+            self._connected().execute(_EMPTY)
+        except psycopg.OperationalError:
+            # A test ended all connections, this one too.
+            self.close()
+            self._connected().execute(_EMPTY)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._url, autocommit=True)
+        return self._connection
 
 
 def create(server_url: str, name: str) -> str:

@@ -18,6 +18,9 @@ from core.roles import Role
 from providers.images.model import Cards, Painter
 from providers.speech.model import AudioInput
 
+# Of an answer without end; each chunk is merged into what came before.
+_MOST_CHUNKS = 1000
+
 
 @dataclass(frozen=True)
 class Breaks:
@@ -91,8 +94,9 @@ class ScriptedModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         reply = self._next(messages)
         text = reply.text if isinstance(reply, Breaks) else str(getattr(reply, "text", reply))
-        for start in range(0, len(text), self.chunk):
-            yield ChatGenerationChunk(message=AIMessageChunk(content=text[start : start + self.chunk]))
+        size = max(self.chunk, len(text) // _MOST_CHUNKS)
+        for start in range(0, len(text), size):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text[start : start + size]))
         if isinstance(reply, Breaks):
             raise reply.error
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=self._usage))

@@ -1,6 +1,7 @@
 """Which model a role gets, with which limits, and what a wrong configuration says."""
 
 import asyncio
+import ssl
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -22,6 +23,21 @@ from providers.offline.model import OfflineChatModel, OfflineRefusal
 
 def settings(**environ: str) -> Settings:
     return Settings.load(environ, dotenv=None)
+
+
+KEYS = {"DASHSCOPE_API_KEY": "k", "OPENAI_API_KEY": "k", "GOOGLE_API_KEY": "k"}
+
+
+@pytest.mark.parametrize("name", ["google_genai:a", "openai:b", "qwen:c"])
+async def test_the_certificates_are_read_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading takes 20 ms; a process has a model for each of a dozen roles."""
+    models = Models(settings(MODEL_DEFAULT=name, **KEYS))
+    await models.chat("summary")
+    read: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: read.append(name))
+    await models.chat("planning")
+    await models.aclose()
+    assert read == []
 
 
 def test_without_a_key_every_role_is_offline() -> None:

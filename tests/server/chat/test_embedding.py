@@ -41,7 +41,9 @@ def migrated(server_url: str) -> str:
 
 @pytest.fixture
 def url(migrated: str) -> str:
-    database.empty(migrated)
+    emptier = database.Emptier(migrated)
+    emptier.empty()
+    emptier.close()
     return migrated
 
 

@@ -70,7 +70,7 @@ class TestAtOnce:
                 asked = request(owner)
                 accepted = await repository.start(connection, uuid4(), asked, executor.worker_id)
             assert accepted.outcome == "claimed"
-            leases = Leases(idle.system.pool, idle.jobs, executor, executor.worker_id)
+            leases = Leases(idle.system.pool, idle.jobs, executor, executor.worker_id, beat_seconds=2, dead_seconds=6)
             await leases._beat()
             [run] = await rows(idle, "SELECT worker_id FROM platform.runs")
             assert run["worker_id"] == executor.worker_id

@@ -11,6 +11,8 @@ from server.runs.leases import Leases
 from server.runs.model import RunRequest, RunStatus
 from server.runtime import Runtime
 
+BEAT, DEAD = 2.0, 6.0
+
 
 class NoExecutor:
     """A process that finds runs and takes none."""
@@ -24,7 +26,9 @@ class NoExecutor:
 
 @pytest.fixture
 def beating(idle: Runtime) -> Leases:
-    return Leases(idle.system.pool, idle.jobs, cast("Executor", NoExecutor()), uuid4())
+    return Leases(
+        idle.system.pool, idle.jobs, cast("Executor", NoExecutor()), uuid4(), beat_seconds=BEAT, dead_seconds=DEAD
+    )
 
 
 async def _held_elsewhere(idle: Runtime, owner: UUID, worker_id: UUID) -> UUID:
@@ -50,8 +54,8 @@ async def _seen(idle: Runtime, worker_id: UUID, seconds_ago: float) -> None:
 async def _beat_after_an_outage(idle: Runtime, beating: Leases, other: UUID) -> None:
     await beating._beat()
     assert beating._beaten_at is not None
-    beating._beaten_at -= 2 * leases.DEAD_SECONDS
-    await _seen(idle, other, 2 * leases.DEAD_SECONDS)
+    beating._beaten_at -= 2 * DEAD
+    await _seen(idle, other, 2 * DEAD)
     await beating._beat()
 
 
@@ -81,6 +85,6 @@ async def test_who_does_not_come_back_after_an_outage_is_dead(idle: Runtime, own
 async def test_without_an_outage_a_dead_process_is_found_at_once(idle: Runtime, owner: UUID, beating: Leases) -> None:
     other = uuid4()
     run_id = await _held_elsewhere(idle, owner, other)
-    await _seen(idle, other, 2 * leases.DEAD_SECONDS)
+    await _seen(idle, other, 2 * DEAD)
     await beating._beat()
     assert (await idle.engine.result(owner, run_id)).status == RunStatus.pending
