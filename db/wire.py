@@ -46,6 +46,7 @@ class Wire:
         self._names: dict[bytes, list[str]] = {}
         self._woken: asyncio.Future[None] | None = None
         self._broken: psycopg.Error | None = None
+        self._is_under_way = False
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
@@ -59,8 +60,8 @@ class Wire:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._broken is not None or self._pgconn.status == ConnStatus.BAD
+        """Whether nothing can be sent any more, also because who sent something did not wait for its answer."""
+        return self._broken is not None or self._is_under_way or self._pgconn.status == ConnStatus.BAD
 
     @property
     def is_idle(self) -> bool:
@@ -79,9 +80,12 @@ class Wire:
             psycopg.Error: it failed, or the connection broke.
         """
         name, values, formats = await self._ready(order)
+        self._is_under_way = True
         self._pgconn.send_query_prepared(name, values, formats)
         await self._flush()
-        return self._row(name, await self._only_result())
+        result = await self._only_result()
+        self._is_under_way = False
+        return self._row(name, result)
 
     async def commit(self, orders: Sequence[Order]) -> list[Row | None]:
         """Execute statements in one round trip and one transaction; return the first row of each.
@@ -90,6 +94,7 @@ class Wire:
             psycopg.Error: one of them failed, or the connection broke; the transaction may be left open.
         """
         ready = [await self._ready(order) for order in (_BEGIN, *orders, _COMMIT)]
+        self._is_under_way = True
         self._pgconn.enter_pipeline_mode()
         for name, values, formats in ready:
             self._pgconn.send_query_prepared(name, values, formats)
@@ -99,6 +104,7 @@ class Wire:
         # The pipeline's own.
         await self._result()
         self._pgconn.exit_pipeline_mode()
+        self._is_under_way = False
         # The first error is the reason; what follows it was not executed.
         rows = [self._row(name, result) for (name, _, _), result in zip(ready, results, strict=True)]
         return rows[1:-1]
@@ -111,9 +117,12 @@ class Wire:
         name = self._prepared.get((statement.text, types))
         if name is None:
             name = f"wire_{len(self._prepared)}".encode()
+            self._is_under_way = True
             self._pgconn.send_prepare(name, statement.text, types)
             await self._flush()
-            _check(await self._only_result())
+            result = await self._only_result()
+            self._is_under_way = False
+            _check(result)
             self._prepared[statement.text, types] = name
         return name, values, formats
 

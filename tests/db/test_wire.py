@@ -84,5 +84,14 @@ async def test_a_connection_that_ends_while_one_waits_tells_him(wire: Wire, data
         await waiting
 
 
+async def test_who_does_not_wait_for_an_answer_leaves_the_connection_closed(wire: Wire) -> None:
+    waiting = asyncio.create_task(wire.execute(("SELECT pg_sleep(60)::text", [])))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert wire.is_closed
+    assert not wire.is_idle
+
+
 async def test_uuids_are_told_from_texts(wire: Wire) -> None:
     assert await wire.execute(("SELECT %s AS key", [UUID(int=7)])) == {"key": UUID(int=7)}
