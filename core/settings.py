@@ -154,6 +154,13 @@ class Settings(BaseModel):
     skills_dir: Path | None = None
     # `local`, or `oss://bucket/prefix`.
     storage_url: str = "local"
+    oss_region: str | None = None
+    # In place of the region's own address.
+    oss_endpoint: str | None = None
+    oss_access_key_id: str | None = None
+    oss_access_key_secret: SecretStr | None = None
+    # For servers that want the bucket's name in the path.
+    oss_path_style: bool = False
     max_recording_bytes: int = Field(100 * 1024 * 1024, ge=1024)
     strategy_timeout_seconds: float = Field(280.0, gt=0)
     max_document_bytes: int = Field(10 * 1024 * 1024, ge=1024)

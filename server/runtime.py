@@ -22,7 +22,7 @@ from providers.embeddings import Embedder, embedder_of
 from providers.models import Models
 from server import metrics
 from server.audio.shelf import Shelf
-from server.audio.storage import storage_from
+from server.audio.storage import bucket_of, storage_from
 from server.auth.identity import signing_secret
 from server.interpret.tool_mirror import SwitchedOff, ToolMirror
 from server.limits import RateLimits
@@ -72,8 +72,8 @@ def preflight(settings: Settings) -> None:
     """See, before anything is started, that models and workflows can be had.
 
     Raises:
-        SettingsError: a model's name cannot be used, its key is missing, a URL is not of our form, or a tool server
-            is not described as it must be.
+        SettingsError: a model's name cannot be used, its key is missing, a URL is not of our form, a tool server is
+            not described as it must be, or what a bucket needs is missing.
         WorkflowError: the list of workflows, or one of them, cannot be used.
     """
     models = Models(settings)
@@ -82,6 +82,7 @@ def preflight(settings: Settings) -> None:
         role_url(settings.database_url.get_secret_value(), "app")
     RateLimits(settings)
     tool_servers.load(settings)
+    bucket_of(settings)
     workflows.load(*settings.config)
     models.load()
 
@@ -114,6 +115,8 @@ async def open_runtime(
     broker = Broker(database.url)
     lanes = Lanes(database.url)
     shelf = Shelf.of(settings, database, system)
+    # In a thread: a bucket's client reads files when it is imported.
+    storage = await asyncio.to_thread(storage_from, settings, secret, time)
     try:
         await database.open()
         await system.open()
@@ -139,7 +142,7 @@ async def open_runtime(
             engine=engine,
             hub=hub,
             tools=ToolMirror(tools or hub, system.pool),
-            storage=storage_from(settings, secret, time),
+            storage=storage,
             audio_tools=AudioTools(),
             shelf=shelf,
             clock=time,
@@ -153,6 +156,7 @@ async def open_runtime(
         await models.aclose()
         if embedder is not None:
             await embedder.aclose()
+        await storage.aclose()
         await system.close()
         await database.close()
 

@@ -20,6 +20,7 @@ from tests.kit.processes import command, environment, free_port
         ({"JWT_SECRET": "hidden"}, "JWT_SECRET"),
         ({"ENV": "production"}, "FRONTEND_AUTH"),
         ({"RATE_LIMIT_STORAGE_URL": "redis://:hidden@h"}, "RATE_LIMIT_STORAGE_URL"),
+        ({"STORAGE_URL": "oss://voices", "OSS_ACCESS_KEY_SECRET": "hidden"}, "OSS_REGION"),
         ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}, "does not answer"),
     ],
 )

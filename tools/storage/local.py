@@ -106,6 +106,9 @@ class LocalStorage:
         found = await asyncio.to_thread(_sweep, self._root / folder, now - older_than)
         return [str(path.relative_to(self._root)) for path in found]
 
+    async def aclose(self) -> None:
+        """Do nothing: files are open only while they are written or read."""
+
 
 async def _copy(content: AsyncIterator[bytes], file: BinaryIO, most_bytes: int) -> int:
     size = 0

@@ -72,6 +72,14 @@ class Storage(Protocol):
         ...
 
 
+class OpenStorage(Storage, Protocol):
+    """A storage as who opened it has it."""
+
+    async def aclose(self) -> None:
+        """Wait for what is under way."""
+        ...
+
+
 def new_key(folder: Folder, suffix: str, random: str) -> str:
     """Return the key of a new entry; `random` is 32 hexadecimal digits.
 
