@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from core.settings import Settings
+from server.demo.audio import show_audio
 from server.demo.calls import show_calls
 from server.demo.chat import show_chat
 from server.demo.instructions import show_instructions
@@ -21,6 +22,7 @@ async def show(settings: Settings, examples: Path) -> None:
         async with httpx.AsyncClient(base_url=address, headers={"x-api-key": key}, timeout=60) as client:
             await show_calls(client, await asyncio.to_thread(_load, examples / "calls"))
             await show_chat(client, await asyncio.to_thread(_briefs, examples / "deep_chat" / "tuned"))
+            await show_audio(client, examples / "audio" / "recordings")
             await show_instructions(client, examples / "mcp")
 
 
