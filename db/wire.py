@@ -5,6 +5,7 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -39,7 +40,8 @@ class Wire:
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._socket = connection.fileno()
+        # One of our own: where the connection breaks, libpq closes its, and no loop can then stop watching that.
+        self._socket = os.dup(connection.fileno())
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(connection)
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
@@ -112,7 +114,11 @@ class Wire:
     async def _ready(self, order: Order) -> tuple[bytes, Sequence[Any], Sequence[int] | None]:
         """Return the name under which a statement is prepared, and its parameters as the server takes them."""
         statement = _statement(order[0])
-        values = self._transformer.dump_sequence(order[1], statement.formats)
+        try:
+            values = self._transformer.dump_sequence(order[1], statement.formats)
+        except UnicodeEncodeError:
+            # psycopg lets it pass; whoever sends for many has to know it as the fault of one order.
+            raise psycopg.DataError("a text cannot be encoded") from None
         types, formats = self._transformer.types or (), self._transformer.formats
         name = self._prepared.get((statement.text, types))
         if name is None:
@@ -142,12 +148,15 @@ class Wire:
 
     async def _flush(self) -> None:
         while self._pgconn.flush():
+            if self._broken is not None:
+                raise self._broken
             # The server may not read on before it is rid of its answers: those are read meanwhile.
             self._loop.add_writer(self._socket, self._wake)
             try:
                 await self._news()
             finally:
-                self._loop.remove_writer(self._socket)
+                if self._socket >= 0:
+                    self._loop.remove_writer(self._socket)
 
     async def _only_result(self) -> PGresult | None:
         result = await self._result()
@@ -189,6 +198,8 @@ class Wire:
         # The number may be another socket's by the time that the connection is closed a second time.
         if self._socket >= 0:
             self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            os.close(self._socket)
             self._socket = -1
 
 
