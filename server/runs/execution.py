@@ -33,6 +33,7 @@ from server.runs.drive import Driven, drive, may_begin_early
 from server.runs.feed import Feed
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
+from server.runs.starts import Starts
 from server.runs.workflows import Workflows, with_saver
 from server.runs.writer import Finished, RunWriter
 from tools.mcp.model import ToolHub
@@ -68,6 +69,7 @@ class Parts:
     clock: Clock
     ids: IdSource
     heads: HeadCache = field(default_factory=HeadCache)
+    starts: Starts = field(default_factory=Starts)
 
     @property
     def encrypts(self) -> bool:
@@ -144,16 +146,19 @@ class Execution:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
         await self._granted
         claimed = self.claimed
+        if not writer.is_open:
+            writer.open(claimed)
+            # At once, so that its readers wait for it and do not look into the log; and until the run's end is
+            # committed: then they find the rest there.
+            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
         if self._began_at is None:
+            await self._parts.starts.turn()
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
                 RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
             else:
                 RUNS_RESTARTED.labels(claimed.workflow).inc()
-            writer.open(claimed)
-            # Until the run's end is committed: then its readers find the rest in the log.
-            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
         return claimed.fence
 
@@ -172,7 +177,8 @@ class Execution:
             heads=parts.heads,
             waits=self.claimed.request.get("options", {}).get("durability") == "sync",
         )
-        if not may_begin_early(parts.workflows, self.claimed):
+        # Among many there is nothing to gain: it would only be in the way of those that are begun.
+        if not (parts.starts.is_calm and may_begin_early(parts.workflows, self.claimed)):
             await begun()
         outcome = await self._outcome(writer, saver, collector, begun)
         # Also where it failed before it had come so far.
