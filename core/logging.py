@@ -28,7 +28,12 @@ _SHARED: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 # One list for good: a logger that was used keeps the one it saw.
-_PROCESSORS: Final = [*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+# What nobody is to hear is dropped before anything is put together for it.
+_PROCESSORS: Final = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
 # They tell each request or job once more, or speak of their own inner life.
 _QUIET = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai"),
