@@ -146,18 +146,20 @@ class Execution:
     async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
         await self._granted
+        claimed = self.claimed
+        if not writer.is_open:
+            writer.open(claimed)
+            # At once, so that its readers wait for it and do not look into the log; and until the run's end is
+            # committed: then they find the rest there.
+            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
         if self._began_at is None:
             await self._parts.starts.turn()
-            claimed = self.claimed
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
                 RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
             else:
                 RUNS_RESTARTED.labels(claimed.workflow).inc()
-            writer.open(claimed)
-            # Until the run's end is committed: then its readers find the rest in the log.
-            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
         return self.claimed.fence
 

@@ -58,6 +58,7 @@ class RunWriter:
         self._lanes = lanes
         self._broker = broker
         self._claimed = claimed
+        self.is_open = False
         self._feed = feed
         self._on_lost = on_lost
         # Of the events that are not committed yet; their numbers follow one another up to `_seq`.
@@ -75,6 +76,7 @@ class RunWriter:
 
     def open(self, claimed: Claim) -> None:
         """Say that the run has its thread, and under which fence; for before the first event, where it began early."""
+        self.is_open = True
         self._claimed = claimed
         self._feed.open(claimed.fence)
 
