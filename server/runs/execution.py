@@ -53,7 +53,7 @@ class Parts:
     """What all executions of a process share.
 
     `repositories` gives what the nodes of a run may read and write, for the run's owner; before they act on anything
-    outside the run they settle it.
+    outside the run they settle it. `doubt_seconds` after a look at a run's fence it may have been taken over.
     """
 
     worker_id: UUID
@@ -69,6 +69,7 @@ class Parts:
     serde: SerializerProtocol
     clock: Clock
     ids: IdSource
+    doubt_seconds: float
     heads: HeadCache = field(default_factory=HeadCache)
     starts: Starts = field(default_factory=Starts)
 
@@ -167,7 +168,9 @@ class Execution:
         parts = self._parts
         collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
-        writer = RunWriter(parts.lanes, parts.broker, self.claimed, feed, self._lose)
+        writer = RunWriter(
+            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self._lose
+        )
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
             parts.pool,
