@@ -5,6 +5,7 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -39,13 +40,15 @@ class Wire:
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._socket = connection.fileno()
+        # One of our own: where the connection breaks, libpq closes its, and no loop can then stop watching that.
+        self._socket = os.dup(connection.fileno())
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(connection)
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._names: dict[bytes, list[str]] = {}
         self._woken: asyncio.Future[None] | None = None
         self._broken: psycopg.Error | None = None
+        self._is_under_way = False
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
@@ -59,8 +62,8 @@ class Wire:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._broken is not None or self._pgconn.status == ConnStatus.BAD
+        """Whether nothing can be sent any more, also because who sent something did not wait for its answer."""
+        return self._broken is not None or self._is_under_way or self._pgconn.status == ConnStatus.BAD
 
     @property
     def is_idle(self) -> bool:
@@ -79,9 +82,12 @@ class Wire:
             psycopg.Error: it failed, or the connection broke.
         """
         name, values, formats = await self._ready(order)
+        self._is_under_way = True
         self._pgconn.send_query_prepared(name, values, formats)
         await self._flush()
-        return self._row(name, await self._only_result())
+        result = await self._only_result()
+        self._is_under_way = False
+        return self._row(name, result)
 
     async def commit(self, orders: Sequence[Order]) -> list[Row | None]:
         """Execute statements in one round trip and one transaction; return the first row of each.
@@ -90,6 +96,7 @@ class Wire:
             psycopg.Error: one of them failed, or the connection broke; the transaction may be left open.
         """
         ready = [await self._ready(order) for order in (_BEGIN, *orders, _COMMIT)]
+        self._is_under_way = True
         self._pgconn.enter_pipeline_mode()
         for name, values, formats in ready:
             self._pgconn.send_query_prepared(name, values, formats)
@@ -99,6 +106,7 @@ class Wire:
         # The pipeline's own.
         await self._result()
         self._pgconn.exit_pipeline_mode()
+        self._is_under_way = False
         # The first error is the reason; what follows it was not executed.
         rows = [self._row(name, result) for (name, _, _), result in zip(ready, results, strict=True)]
         return rows[1:-1]
@@ -106,14 +114,21 @@ class Wire:
     async def _ready(self, order: Order) -> tuple[bytes, Sequence[Any], Sequence[int] | None]:
         """Return the name under which a statement is prepared, and its parameters as the server takes them."""
         statement = _statement(order[0])
-        values = self._transformer.dump_sequence(order[1], statement.formats)
+        try:
+            values = self._transformer.dump_sequence(order[1], statement.formats)
+        except UnicodeEncodeError:
+            # psycopg lets it pass; whoever sends for many has to know it as the fault of one order.
+            raise psycopg.DataError("a text cannot be encoded") from None
         types, formats = self._transformer.types or (), self._transformer.formats
         name = self._prepared.get((statement.text, types))
         if name is None:
             name = f"wire_{len(self._prepared)}".encode()
+            self._is_under_way = True
             self._pgconn.send_prepare(name, statement.text, types)
             await self._flush()
-            _check(await self._only_result())
+            result = await self._only_result()
+            self._is_under_way = False
+            _check(result)
             self._prepared[statement.text, types] = name
         return name, values, formats
 
@@ -133,12 +148,15 @@ class Wire:
 
     async def _flush(self) -> None:
         while self._pgconn.flush():
+            if self._broken is not None:
+                raise self._broken
             # The server may not read on before it is rid of its answers: those are read meanwhile.
             self._loop.add_writer(self._socket, self._wake)
             try:
                 await self._news()
             finally:
-                self._loop.remove_writer(self._socket)
+                if self._socket >= 0:
+                    self._loop.remove_writer(self._socket)
 
     async def _only_result(self) -> PGresult | None:
         result = await self._result()
@@ -180,6 +198,8 @@ class Wire:
         # The number may be another socket's by the time that the connection is closed a second time.
         if self._socket >= 0:
             self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            os.close(self._socket)
             self._socket = -1
 
 

@@ -6,7 +6,7 @@ from langgraph.graph import END, START, StateGraph
 
 from nodes.audio_strategy.apply_skill import apply_skill
 from nodes.audio_strategy.begin import begin
-from nodes.audio_strategy.collect import after_collect, again, collect
+from nodes.audio_strategy.collect import after_again, after_collect, again, collect
 from nodes.audio_strategy.done import done
 from nodes.audio_strategy.fuse import fuse
 from nodes.audio_strategy.match import match, to_skills
@@ -40,7 +40,7 @@ def build() -> StateGraph[StrategyState, Any, StrategyInput, StrategyOutput]:
     builder.add_conditional_edges("match", to_skills, ["apply_skill"])
     builder.add_edge("apply_skill", "collect")
     builder.add_conditional_edges("collect", after_collect, ["again", "visuals", "fuse"])
-    builder.add_edge("again", "collect")
+    builder.add_conditional_edges("again", after_again, ["apply_skill", "collect"])
     builder.add_edge("fuse", "visuals")
     builder.add_edge("visuals", "store")
     builder.add_conditional_edges("store", to_pictures, ["picture", "done"])

@@ -1,7 +1,7 @@
 import asyncio
 import os
-from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 # Before LangGraph is imported anywhere (X023).
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
@@ -12,20 +12,19 @@ from blockbuster import blockbuster_ctx
 
 from core import logging
 from server.database import migrate
-from tests.kit import database
+from tests.kit import database, order
 from tests.kit.directories import crossable
 
 OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "skills", "tools"]
 
 
-# Tests of real processes, a minute a file: the last of them would run on while the other workers have nothing to do.
-LONG = tuple(f"tests/{name}" for name in ("e2e/", "faults/", "server/interpret/test_real_servers", "tools/mcp/"))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files; each is one worker's (`--dist loadfile`)."""
-    sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (not item.nodeid.startswith(LONG), -sizes[item.path], str(item.path)))
+    order.sort(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.Rows | None:
+    return order.Rows(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

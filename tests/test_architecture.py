@@ -31,6 +31,8 @@ PUBLIC = {
     ("POST", "/api/v1/auth/login"),
     ("POST", "/auth/request-code"),
     ("POST", "/auth/verify-code"),
+    # Its address is the proof: signed, and good for minutes.
+    ("GET", "/api/v1/files/{key:path}"),
 }
 # Their caller is what FRONTEND_AUTH says: anybody, or a login (K20).
 BY_SETTING = {

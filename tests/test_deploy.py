@@ -124,7 +124,7 @@ def test_nginx() -> None:
     for name, value in {
         "proxy_read_timeout": "300s",
         "proxy_send_timeout": "300s",
-        "client_max_body_size": "100m",
+        "client_max_body_size": "106m",
         "proxy_buffering": "off",
         "proxy_http_version": "1.1",
         "ssl_protocols": "TLSv1.2 TLSv1.3",

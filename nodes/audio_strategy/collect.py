@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from langgraph.types import StreamWriter
+from langgraph.types import Send, StreamWriter
 
 from nodes.audio_strategy.apply_skill import apply_skill
 from nodes.audio_strategy.match import task_of
@@ -47,3 +47,8 @@ async def again(state: StrategyState, *, writer: StreamWriter) -> dict[str, Any]
         ColloquyError: it failed once more.
     """
     return await apply_skill({**task_of(state, state["chosen"][0]), "alone": True}, writer=writer)
+
+
+def after_again(state: StrategyState) -> list[Send] | Literal["collect"]:
+    """Try the others again too: what was wrong with the first is over."""
+    return [Send("apply_skill", task_of(state, skill)) for skill in state["chosen"][1:]] or "collect"

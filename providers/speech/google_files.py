@@ -64,13 +64,9 @@ class GoogleFiles:
                 "x-goog-upload-header-content-type": media_type,
             },
         )
-        place = urlsplit(begun.headers.get("x-goog-upload-url", ""))
-        if not place.path:
-            raise BrokenAnswer("The answer names no place to upload to.")
-        # Only ever to the host that is configured: recordings go nowhere else, whatever an answer says.
         ended = await self._request(
             "POST",
-            f"{place.path}?{place.query}",
+            _place(begun.headers.get("x-goog-upload-url", "")),
             content=_chunks(path),
             headers={
                 "content-length": str(size),
@@ -130,6 +126,21 @@ class GoogleFiles:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+def _place(address: str) -> str:
+    """Return where to upload to, at the host that is configured: recordings go nowhere else, whatever an answer says.
+
+    Raises:
+        BrokenAnswer: the address names no place. What does not begin with a slash would be a part of the host's name.
+    """
+    try:
+        found = urlsplit(address)
+    except ValueError:
+        raise BrokenAnswer("The answer's place to upload to is no address.") from None
+    if not found.path.startswith("/"):
+        raise BrokenAnswer("The answer names no place to upload to.")
+    return f"{found.path}?{found.query}"
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

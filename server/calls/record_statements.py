@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from server.auth.acting import Asked
+from server.calls.schemas import MAX_MESSAGES
 
 # One statement, because foreign keys do not obey row level security (G23).
 _INSERT: Final = """
@@ -34,6 +35,20 @@ FROM public.call_records AS c JOIN public.agents AS a ON a.id = c.agent_id JOIN 
 WHERE c.user_id = %(user_id)s ORDER BY c.start_time DESC, c.id DESC
 """,
 )
+# One statement: two at once wait for each other at the row, and the second sees what the first has added.
+_APPEND: Final = """
+UPDATE public.call_records SET messages = messages || jsonb_build_array(%(message)s)
+WHERE id = %(id)s AND user_id = %(user_id)s AND jsonb_array_length(messages) < %(most)s
+  AND octet_length(messages::text) + octet_length(%(message)s::text) <= %(most_bytes)s
+  AND (%(position)s::int IS NULL OR jsonb_array_length(messages) = %(position)s)
+RETURNING jsonb_array_length(messages) AS total
+"""
+_MESSAGE_AT: Final = """
+SELECT jsonb_array_length(messages) AS total, messages -> %(position)s::int AS message
+FROM public.call_records WHERE id = %(id)s AND user_id = %(user_id)s
+"""
+# A transcript's JSON as text: what one request can bring by default.
+_MOST_BYTES: Final = 2 * 1024 * 1024
 _COUNT: Final = "SELECT count(*) AS total FROM public.call_records AS c WHERE "
 
 
@@ -69,6 +84,17 @@ def insert(user_id: UUID, values: dict[str, Any]) -> Asked:
 def find(user_id: UUID, call_id: UUID) -> Asked:
     """Read what is shown of one call."""
     return _DETAIL, {"id": call_id, "user_id": user_id}
+
+
+def append(user_id: UUID, call_id: UUID, message: dict[str, Any], position: int | None) -> Asked:
+    """Add a message at the end, where that is its position and there is room; tells how many there are then."""
+    limits = {"most": MAX_MESSAGES, "most_bytes": _MOST_BYTES}
+    return _APPEND, limits | {"id": call_id, "user_id": user_id, "message": Jsonb(message), "position": position}
+
+
+def message_at(user_id: UUID, call_id: UUID, position: int) -> Asked:
+    """Read how many messages a call has, and the one at a position."""
+    return _MESSAGE_AT, {"id": call_id, "user_id": user_id, "position": position}
 
 
 def page(user_id: UUID, chosen: CallFilter, *, limit: int, offset: int) -> tuple[Asked, Asked]:

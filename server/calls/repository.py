@@ -1,29 +1,13 @@
 """SQL of call records and agents. Every statement names the owner; what is another's does not exist."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    String,
-    bindparam,
-    cast,
-    delete,
-    func,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models.calls import Agent, CallRecord
-from server.calls.schemas import MAX_MESSAGES
-
-# A transcript's JSON as text: what one request can bring by default.
-MAX_BYTES: Final = 2 * 1024 * 1024
 
 
 def _usable_by(user_id: UUID) -> ColumnElement[bool]:
@@ -39,42 +23,6 @@ async def find_call(session: AsyncSession, user_id: UUID, call_id: UUID, *, lock
     """Read one call, locked against other writers if asked."""
     statement = select(CallRecord).where(CallRecord.id == call_id, CallRecord.user_id == user_id)
     return await session.scalar(statement.with_for_update() if lock else statement)
-
-
-async def append_message(
-    session: AsyncSession, user_id: UUID, call_id: UUID, message: dict[str, Any], position: int | None
-) -> int | None:
-    """Add a message at the end, where that is its position and there is room; returns how many there are then.
-
-    One statement: two at once wait for each other at the row, and the second sees what the first has added.
-    """
-    added = bindparam("message", message, JSONB)
-    length = func.jsonb_array_length(CallRecord.messages)
-    fits = func.octet_length(cast(CallRecord.messages, String)) + func.octet_length(cast(added, String)) <= MAX_BYTES
-    conditions = [CallRecord.id == call_id, CallRecord.user_id == user_id, length < MAX_MESSAGES, fits]
-    if position is not None:
-        conditions.append(length == position)
-    statement = (
-        update(CallRecord)
-        .where(*conditions)
-        .values(messages=CallRecord.messages.concat(func.jsonb_build_array(added)))
-        .returning(func.jsonb_array_length(CallRecord.messages, type_=Integer))
-    )
-    total: int | None = await session.scalar(statement)
-    return total
-
-
-async def message_at(
-    session: AsyncSession, user_id: UUID, call_id: UUID, position: int
-) -> tuple[int, dict[str, Any] | None] | None:
-    """Read how many messages a call has, and the one at a position; None when there is no such call."""
-    row = await session.execute(
-        select(func.jsonb_array_length(CallRecord.messages), CallRecord.messages[position]).where(
-            CallRecord.id == call_id, CallRecord.user_id == user_id
-        )
-    )
-    found = row.first()
-    return None if found is None else (found[0], found[1])
 
 
 async def delete_call(session: AsyncSession, user_id: UUID, call_id: UUID) -> tuple[bool, UUID | None]:

@@ -110,7 +110,7 @@ async def change(
     return call
 
 
-async def append(database: Database, user_id: UUID, call_id: UUID, body: MessageAppend) -> AppendedMessage:
+async def append(pool: Pool, caller: Acting, call_id: UUID, body: MessageAppend) -> AppendedMessage:
     """Add one message at the end of a call.
 
     Raises:
@@ -120,17 +120,17 @@ async def append(database: Database, user_id: UUID, call_id: UUID, body: Message
     """
     message = body.model_dump(exclude={"position"})
     position = body.position
-    async with database.transaction(user_id) as session:
-        total = await repository.append_message(session, user_id, call_id, message, position)
-        if total is not None:
-            return AppendedMessage(id=call_id, position=total - 1, total_messages=total)
-        found = await repository.message_at(session, user_id, call_id, position or 0)
-    if found is None:
+    [added] = await answered(pool, caller, record_statements.append(caller.user_id, call_id, message, position))
+    if added:
+        total = added[0]["total"]
+        return AppendedMessage(id=call_id, position=total - 1, total_messages=total)
+    [found] = await answered(pool, caller, record_statements.message_at(caller.user_id, call_id, position or 0))
+    if not found:
         raise no_such_call()
-    total, there = found
+    total = found[0]["total"]
     if position is None or total == position:
         raise Conflict("通话内容已达上限", code="TRANSCRIPT_FULL")
-    if there != message:
+    if found[0]["message"] != message:
         raise Conflict(f"该通话现有{total}条消息，位置{position}不可用", code="MESSAGE_POSITION")
     return AppendedMessage(id=call_id, position=position, total_messages=total)
 

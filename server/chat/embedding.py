@@ -96,6 +96,11 @@ class DocumentEmbedding:
             log.warning("document_not_embedded", document_id=str(found.document_id), error=reason, next_seconds=wait)
             async with acting_for(self._pool, found.owner_id) as connection:
                 await vectors.fail(connection, found.document_id, embedder.name, reason, wait)
+        except asyncio.CancelledError:
+            # The process stops: another one need not wait for the lease.
+            async with acting_for(self._pool, found.owner_id) as connection:
+                await vectors.give_back(connection, found.document_id)
+            raise
         except ForeignKeyViolation:
             # It was purged in the meantime.
             log.info("document_gone", document_id=str(found.document_id))

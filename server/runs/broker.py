@@ -12,6 +12,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from core.tasks import end
+from db.wire import Wire
 from server.runs.feed import Feed
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,9 @@ _CHANNEL: Final = "colloquy_runs"
 _CANCEL: Final = "cancel:"
 _RECONNECT_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 0.02
+_TELL: Final = "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id"
+# News is not kept: its commits need not wait for the disk, nor runs' commits behind them.
+_UNSAVED: Final = "-c synchronous_commit=off"
 
 
 async def notify(connection: AsyncConnection[Any], run_id: UUID) -> None:
@@ -44,7 +48,7 @@ class Broker:
 
     def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
         self._url = url
-        self._teller: AsyncConnection[Any] | None = None
+        self._teller: Wire | None = None
         self._news: set[UUID] = set()
         self._has_news = asyncio.Event()
         self._waiting: dict[UUID, set[News]] = defaultdict(set)
@@ -136,11 +140,12 @@ class Broker:
         if not news:
             return
         try:
-            if self._teller is None or self._teller.closed:
-                self._teller = await AsyncConnection.connect(self._url, autocommit=True)
-            await self._teller.execute(
-                "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id", (_CHANNEL, [str(run) for run in news])
-            )
+            if self._teller is not None and self._teller.is_closed:
+                await self._teller.close()
+                self._teller = None
+            if self._teller is None:
+                self._teller = await Wire.connect(self._url, options=_UNSAVED)
+            await self._teller.execute((_TELL, (_CHANNEL, [str(run) for run in news])))
         except psycopg.Error as error:
             log.warning("run_news_not_told", error=type(error).__name__)
 

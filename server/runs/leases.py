@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 
 # Who could not beat for so many beats has to assume that the others could not either.
 _LATE_BEATS: Final = 2
-# How many beats he then gives them.
-_GRACE_BEATS: Final = 2
+# They are back within a beat, and the time that a connection takes.
+_CONNECT_SECONDS: Final = 1.0
 # A run that nobody took up by then has lost its job.
 _UNTAKEN_SECONDS: Final = 5.0
 # How often runs are looked for whose time has come.
@@ -54,7 +54,7 @@ class Leases:
         self._dead_seconds = dead_seconds
         self._unknown: set[UUID] = set()
         self._beaten_at: float | None = None
-        self._grace = 0
+        self._patient_until: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Task[None] | None = None
 
@@ -109,11 +109,12 @@ class Leases:
         now = asyncio.get_running_loop().time()
         is_late = self._beaten_at is not None and now - self._beaten_at > _LATE_BEATS * self._beat_seconds
         self._beaten_at = now
-        if self._grace:
-            self._grace -= 1
+        if self._patient_until is not None:
+            # Once, however late the next beat is: a process under load must not wait for ever.
+            self._patient_until = None if now >= self._patient_until else self._patient_until
         elif is_late:
-            self._grace = _GRACE_BEATS
-        return not self._grace
+            self._patient_until = now + self._beat_seconds + _CONNECT_SECONDS
+        return self._patient_until is None
 
     async def _compare(self, connection: AsyncConnection[DictRow]) -> None:
         """Look at the runs that are this process's: cancel those that are to end, give up those that are unknown.

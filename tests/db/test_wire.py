@@ -1,15 +1,17 @@
 """A lane's connection: answers as of psycopg's cursors, failures that leave it usable, breaks that it notices."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import uvloop
 
 from db.url import for_psycopg, search_path_option
-from db.wire import Wire
+from db.wire import Order, Wire
+from tests.kit.outage import door_to
 from tests.kit.waiting import until
 
 
@@ -84,5 +86,45 @@ async def test_a_connection_that_ends_while_one_waits_tells_him(wire: Wire, data
         await waiting
 
 
+async def test_who_does_not_wait_for_an_answer_leaves_the_connection_closed(wire: Wire) -> None:
+    waiting = asyncio.create_task(wire.execute(("SELECT pg_sleep(60)::text", [])))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert wire.is_closed
+    assert not wire.is_idle
+
+
 async def test_uuids_are_told_from_texts(wire: Wire) -> None:
     assert await wire.execute(("SELECT %s AS key", [UUID(int=7)])) == {"key": UUID(int=7)}
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_connection_that_ends_while_one_still_sends_tells_him(
+    database_url: str, make_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    asked: list[Order] = [("SELECT pg_sleep(1)::text", []), ("SELECT length(%s::text)", ["x" * 50_000_000])]
+    failed = []
+
+    async def cut_off() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context["message"]))
+        async with door_to(database_url) as (door, url):
+            wire = await Wire.connect(for_psycopg(url), options=search_path_option())
+            sending = asyncio.create_task(wire.commit(asked))
+            # Nobody reads: the sockets are full long before all of it is sent.
+            await asyncio.sleep(0.3)
+            await door.shut()
+            with pytest.raises(psycopg.OperationalError):
+                await sending
+            assert wire.is_closed
+            await wire.close()
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(cut_off())
+    assert not [message for message in failed if message.startswith("Exception in callback")]
+
+
+async def test_a_text_that_is_no_unicode_is_refused_as_data(wire: Wire) -> None:
+    with pytest.raises(psycopg.DataError):
+        await wire.execute(("SELECT %s::text", ["\ud800"]))
+    assert wire.is_idle

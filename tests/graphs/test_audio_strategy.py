@@ -230,16 +230,19 @@ async def test_all_but_one_fail_and_nothing_is_fused(tmp_path: Path) -> None:
 
 
 async def test_all_skills_fail_and_a_resumed_run_asks_again(tmp_path: Path) -> None:
-    up = by_skill({"workplace-a": answered(advice("结论在前"))})
-    setting = Setting(build(), tmp_path, {"strategy": [DOWN, DOWN, DOWN, up]})
+    up = failing("workplace-b")
+    fused = answered(advice("先说结论", skills=["workplace-a"]), advice("给出选择", skills=["workplace-c"]))
+    scripts: Any = {"strategy": [DOWN, DOWN, DOWN, DOWN, up], "fuse": fused}
+    setting = Setting(build(), tmp_path, scripts, skills=THREE)
     with pytest.raises(ModelFailed):
         await setting.run()
-    assert [one["success"] for one in setting.executions] == [False, False]
-    # Both, and the first once more.
-    assert setting.models.calls() == {"scene": 1, "strategy": 3}
+    assert [one["success"] for one in setting.executions] == [False, False, False]
+    # All three, and the first once more.
+    assert setting.models.calls() == {"scene": 1, "strategy": 4}
     output = await setting.run(None)
-    assert output["applied_skills"] == ["workplace-a"]
-    assert [one["success"] for one in setting.executions] == [True, False]
+    assert output["applied_skills"] == ["workplace-a", "workplace-c"]
+    assert [one["success"] for one in setting.executions] == [True, False, True]
+    assert setting.models.calls() == {"scene": 1, "strategy": 7, "fuse": 1}
 
 
 async def test_the_only_skill_fails_and_a_resumed_run_asks_again(tmp_path: Path) -> None:

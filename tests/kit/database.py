@@ -26,7 +26,8 @@ BEGIN
     SELECT oid FROM pg_class
     WHERE relkind IN ('r', 'p')
       AND relnamespace::regnamespace::text IN
-        ('auth', 'audio', 'chat', 'counseling', 'interpret', 'platform', 'public', 'checkpoints', 'jobs')
+        ('auth', 'audio', 'chat', 'chat_vectors', 'counseling', 'interpret', 'platform', 'public', 'checkpoints',
+         'jobs')
       AND relname NOT LIKE '%migrations' AND relname NOT IN ('alembic_version', 'visitor_templates')
   LOOP
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', place) INTO filled;

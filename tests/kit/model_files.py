@@ -15,6 +15,7 @@ class UploadedFiles:
 
     Attributes:
         kept: name to content and media type.
+        place: where the content is to be sent, in place of the right address.
         states: what a file's states are, from look to look; the last one is repeated.
         refusals: HTTP statuses of requests to come (`start`, `upload`, `look`, `delete`), taken from the front.
         deleted: names, in the order of their deletion.
@@ -22,6 +23,7 @@ class UploadedFiles:
     """
 
     kept: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    place: str | None = None
     states: list[str] = field(default_factory=lambda: ["ACTIVE"])
     refusals: dict[str, list[int]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
@@ -35,6 +37,7 @@ class UploadedFiles:
             for kept in (self.kept, self.refusals, self.deleted, self.requests, self._begun):
                 kept.clear()
             self.states = ["ACTIVE"]
+            self.place = None
 
     def routes(self) -> list[Route]:
         """Return the routes of the API."""
@@ -63,7 +66,7 @@ class UploadedFiles:
             number = str(len(self._begun))
             self._begun[number] = begun
             # Another host than the one that was asked: nobody may follow it there.
-            url = f"http://elsewhere.invalid/upload/v1beta/files?upload_id={number}"
+            url = self.place or f"http://elsewhere.invalid/upload/v1beta/files?upload_id={number}"
             return JSONResponse({}, headers={"x-goog-upload-url": url, "x-goog-upload-status": "active"})
         name, media_type, size = self._begun[request.query_params["upload_id"]]
         content = await request.body()

@@ -5,16 +5,11 @@ It runs in a thread of its own, so tests of any kind, and subprocesses under tes
 
 import asyncio
 import json
-import socket
 import threading
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -23,12 +18,13 @@ from tests.kit import embeddings
 from tests.kit.model_faults import Body, CutStream, Delay, Fault, MalformedJson, SlowTokens, Status
 from tests.kit.model_files import UploadedFiles
 from tests.kit.model_protocols import ModelRequest, error, painted, pieces, read_gemini, read_images, read_openai, whole
+from tests.kit.serving import ThreadServer
 
 Answer = str | bytes | Fault
 Script = Answer | Callable[[ModelRequest], Answer]
 
 
-class ModelServer:
+class ModelServer(ThreadServer):
     """Scripted models. The last answer of a script is repeated; a role without one gives a plain sentence.
 
     An answer of bytes is a picture.
@@ -46,29 +42,7 @@ class ModelServer:
             Route("/v1/images/generations", self._images, methods=["POST"]),
             Route("/v1beta/models/{call:path}", self._gemini, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._socket = socket.socket()
-        self._thread = threading.Thread(target=lambda: self._server.run([self._socket]))
-
-    def __enter__(self) -> Self:
-        self._socket.bind(("127.0.0.1", 0))
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.force_exit = self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
-
-    @property
-    def address(self) -> str:
-        host, port = self._socket.getsockname()
-        return f"http://{host}:{port}"
+        super().__init__(routes)
 
     def environment(self, *, provider: str, roles: Iterable[str]) -> dict[str, str]:
         """Return the settings that make Colloquy ask this server."""

@@ -5,21 +5,18 @@ It speaks path style: `/bucket/key`. https://help.aliyun.com/zh/oss/developer-re
 
 import hashlib
 import hmac
-import socket
-import threading
 import time
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.kit.serving import ThreadServer
 
 BUCKET: Final = "recordings-of-tests"
 REGION: Final = "cn-hangzhou"
@@ -27,7 +24,7 @@ KEY_ID: Final = "LTAI-test"
 KEY_SECRET: Final = "a-secret-of-tests"
 
 
-class ObjectStore:
+class ObjectStore(ThreadServer):
     """One bucket. `objects` holds content and time of storing by name; `failing` the statuses of the next answers."""
 
     def __init__(self) -> None:
@@ -35,29 +32,7 @@ class ObjectStore:
         self.failing: list[int] = []
         self.requests: list[str] = []
         routes = [Route("/{path:path}", self._answer, methods=["GET", "PUT", "HEAD", "DELETE", "POST"])]
-        config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._socket = socket.socket()
-        self._thread = threading.Thread(target=lambda: self._server.run([self._socket]))
-
-    def __enter__(self) -> Self:
-        self._socket.bind(("127.0.0.1", 0))
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.force_exit = self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
-
-    @property
-    def address(self) -> str:
-        host, port = self._socket.getsockname()
-        return f"http://{host}:{port}"
+        super().__init__(routes)
 
     async def _answer(self, request: Request) -> Response:
         self.requests.append(request.method)

@@ -16,7 +16,7 @@ from nodes.common.resources import Resources, bind
 from providers.failures import is_model_error, is_retryable
 from providers.images.bounds import MOST_ANSWER, AnswerTooLarge
 from providers.images.build import build
-from providers.images.model import Cards, NoPicture, Painter
+from providers.images.model import MOST_BYTES, Cards, NoPicture, Painter
 from providers.limits import limits_of
 from providers.models import Models
 from providers.usage import UsageCollector
@@ -143,11 +143,22 @@ async def test_faults(server: ModelServer, painter: Painter, fault: Any, retryab
 
 
 async def test_a_huge_answer_is_not_read_to_its_end(server: ModelServer, painter: Painter) -> None:
-    server.script("image", body("A" * (2 * MOST_ANSWER)))
+    """The picture in it would be small enough."""
+    whole = json.loads(body(base64.b64encode(PICTURE).decode()).text)
+    server.script("image", Body(json.dumps(whole | {"padding": "A" * (MOST_ANSWER + 1)})))
     with pytest.raises(AnswerTooLarge) as raised:
         await painter.paint("谈话")
     assert is_model_error(raised.value)
     assert not is_retryable(raised.value)
+
+
+async def test_a_huge_picture(server: ModelServer, painter: Painter, provider: str) -> None:
+    """The answer is within its bound, the picture in it is not."""
+    whole = json.loads(body("AAAA" * (MOST_BYTES // 3 + 2)).text)
+    del whole["data" if provider == "google_genai" else "candidates"]
+    server.script("image", Body(json.dumps(whole)))
+    with pytest.raises(AnswerTooLarge):
+        await painter.paint("谈话")
 
 
 async def test_an_answer_without_a_picture(server: ModelServer, painter: Painter, provider: str) -> None:

@@ -1,6 +1,7 @@
 """The offline rules of strategies: real quotes, a skill's own phrases, and nothing made up."""
 
 import json
+import time
 import timeit
 from typing import Any
 
@@ -108,4 +109,5 @@ def test_whatever_is_said_the_answer_is_an_object(said: str) -> None:
 
 def test_long_transcripts_take_no_longer_than_they_must() -> None:
     for said in ("[00:01] a: 延期\n" * 20_000, "[" * 100_000, "[00:01] " * 20_000):
-        assert timeit.timeit(lambda said=said: advice_for(said), number=1) < 3  # type: ignore[misc]
+        spent = timeit.timeit(lambda said=said: advice_for(said), timer=time.thread_time, number=1)  # type: ignore[misc]
+        assert spent < 3

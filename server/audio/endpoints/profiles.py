@@ -1,7 +1,7 @@
 """`/api/v1/profiles`: people whom one talks with (A039–A043, G12)."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -20,6 +20,7 @@ from server.audio.profile_schemas import (
     ProfileView,
 )
 from server.auth.schemas import Envelope
+from server.forms import form
 from server.limits import limited
 from server.paging import PageNumber, PageSize
 from server.runtime import CurrentRuntime
@@ -27,22 +28,7 @@ from server.security import PhonePrincipal
 
 router = audio_router("/profiles")
 
-_FORM: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "jpg, png or webp, up to 5 MB"}
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM: Final = form({"file": "jpg, png or webp, up to 5 MB"}, {}, required=("file",))
 
 
 @router.get("")

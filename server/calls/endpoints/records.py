@@ -43,6 +43,11 @@ async def _reading(request: Request) -> dict[str, Any]:
     return {"record_id": id_of(request, "record_id"), "caller": caller, "runtime": runtime_of(request)}
 
 
+async def _appending(request: Request) -> dict[str, Any]:
+    known = await _reading(request)
+    return known | {"body": await json_of(request, MessageAppend)}
+
+
 @router.post("", response_model=Answer[CreatedCall])
 @resolved(_creation)
 async def create(body: CallCreate, caller: CurrentActing, runtime: CurrentRuntime) -> Response:
@@ -87,9 +92,8 @@ async def delete(record_id: UUID, principal: CurrentPrincipal, runtime: CurrentR
     return Answer(data=DeletedCall(id=record_id))
 
 
-@router.post("/{record_id}/messages")
-async def append(
-    record_id: UUID, body: MessageAppend, principal: CurrentPrincipal, runtime: CurrentRuntime
-) -> Answer[AppendedMessage]:
+@router.post("/{record_id}/messages", response_model=Answer[AppendedMessage])
+@resolved(_appending)
+async def append(record_id: UUID, body: MessageAppend, caller: CurrentActing, runtime: CurrentRuntime) -> Response:
     """Add one message to a call that is under way; with its position it is safe to ask twice."""
-    return Answer(data=await service.append(runtime.database, principal.user_id, record_id, body))
+    return shown(Answer(data=await service.append(runtime.database.pool, caller, record_id, body)))

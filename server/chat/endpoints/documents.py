@@ -1,6 +1,6 @@
 """`documents/upload`: one document a request, five a session (D030, D031, G39)."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Depends
 
@@ -9,28 +9,14 @@ from server.chat.documents import Upload, uploaded
 from server.chat.endpoints.router import chat_router
 from server.chat.schemas import Uploaded
 from server.chat.service import CurrentChat
+from server.forms import form
 from server.limits import limited
 
 router = chat_router("/documents")
 
-_FORM: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "session_id"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "session_id": {"type": "string"},
-                        "user_id": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM: Final = form(
+    {"file": "txt, md, csv, json, docx or pdf"}, {"session_id": "", "user_id": ""}, required=("file", "session_id")
+)
 
 
 # The count of requests first: a form may be ten megabytes.

@@ -98,6 +98,11 @@ async def finish(connection: Connection, document_id: UUID, model: str) -> None:
     )
 
 
+async def give_back(connection: Connection, document_id: UUID) -> None:
+    """Let others go on with a document at once."""
+    await connection.execute("UPDATE chat_vectors.documents SET due_at = now() WHERE document_id = %s", (document_id,))
+
+
 async def fail(connection: Connection, document_id: UUID, model: str, error: str, wait_seconds: float) -> None:
     """Note why a document has not all of its vectors, and when it is tried again."""
     await connection.execute(

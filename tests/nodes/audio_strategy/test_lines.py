@@ -1,5 +1,6 @@
 """A conversation as lines, and what of a long one is read."""
 
+import time
 import timeit
 
 from hypothesis import given
@@ -54,4 +55,5 @@ def test_an_excerpt_keeps_the_budget_and_the_order(lines: list[str], budget: int
 
 def test_a_day_of_talk_takes_no_longer_than_it_must() -> None:
     lines = ["[00:00] 小何: " + "很长的话" * 60] * 20_000
-    assert timeit.timeit(lambda: excerpt(lines, 12_000), number=1) < 5
+    # Of the processor: other tests run beside this one.
+    assert timeit.timeit(lambda: excerpt(lines, 12_000), timer=time.thread_time, number=1) < 3

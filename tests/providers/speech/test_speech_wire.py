@@ -182,6 +182,18 @@ class TestFilesApi:
         await google.aclose()
         assert server.files.kept == {}
 
+    @pytest.mark.parametrize(
+        "place", ["{at}@{to}/u", ".{to}/u", "http:{at}@{to}/u", "http://x", "//{to}", "x", "http://["]
+    )
+    async def test_a_place_that_is_no_path_is_refused(
+        self, server: ModelServer, google: Models, sound: Path, place: str
+    ) -> None:
+        """Behind the configured address, it would be a part of the host's name."""
+        server.files.place = place.format(at=":0", to="elsewhere.invalid")
+        with pytest.raises(BrokenAnswer):
+            await asked(google, sound)
+        assert "upload" not in server.files.requests
+
     async def test_deleted_when_it_cannot_be_processed(self, server: ModelServer, google: Models, sound: Path) -> None:
         server.files.states = ["PROCESSING", "FAILED"]
         with pytest.raises(BrokenAnswer):

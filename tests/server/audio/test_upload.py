@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from tests.kit.app import Service
+from tests.kit.app import Service, running_service
 from tests.kit.model_server import ModelServer
-from tests.server.audio.conftest import UPLOAD, VTT, Owner, data_of, files_in, refusal, rows
+from tests.server.audio.conftest import UPLOAD, VTT, Owner, data_of, environment, files_in, refusal, rows
 
 
 class TestUpload:
@@ -151,3 +153,51 @@ def multipart(*parts: tuple[str, str | None, bytes]) -> bytes:
         file = "" if filename is None else f'; filename="{filename}"'
         body += f'--x\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
     return body + b"--x--\r\n"
+
+
+class TestLimits:
+    @pytest.fixture
+    async def service(self, database_url: str, tmp_path: Path, scripted: ModelServer) -> AsyncIterator[Service]:
+        environ = environment(scripted, RATE_LIMIT_UPLOADS="2/minute")
+        async with running_service(database_url, tmp_path / "data", environ) as service:
+            yield service
+
+    async def test_so_many_uploads_and_no_more(self, service: Service, owner: Owner) -> None:
+        for _ in range(2):
+            await owner.uploaded()
+        response = await owner.upload()
+        assert refusal(response) == 429
+        assert int(response.headers["retry-after"]) >= 1
+        assert len(files_in(service)) == 2
+
+
+async def test_a_client_that_goes_away_leaves_nothing(service: Service, owner: Owner) -> None:
+    """As the server tells it: a first piece of the body, then nobody is there any more."""
+    first = b"--x\r\n" + HEAD.format("file").encode() + owner.wav[:100_000]
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": first, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    request = owner.client.build_request("POST", UPLOAD, headers=FORM)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": UPLOAD,
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw if name != b"content-length"],
+        "client": ("127.0.0.1", 1),
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app: Any = service.client._transport
+    await app.app(scope, receive, send)
+    assert messages == []
+    assert sent[0]["status"] == 400
+    assert files_in(service) == []
+    assert await rows(service, "SELECT * FROM audio.abandoned_files") == []

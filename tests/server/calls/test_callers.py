@@ -39,6 +39,8 @@ async def assert_nothing_is_done(service: Service, client: httpx.AsyncClient, ag
         client.get(RECORDS, params={"start_date": "2025-11-08", "end_date": "2025-11-07"}),
         client.get(f"{RECORDS}/{call}"),
         client.get(f"{RECORDS}/nonsense"),
+        client.post(f"{RECORDS}/{call}/messages", json={"role": "user", "content": "x", "timestamp": 1}),
+        client.post(f"{RECORDS}/{call}/messages", json={}),
         client.get(f"{RECORDS}/statistics"),
         client.get(f"{RECORDS}/statistics", params={"period": "decade"}),
     ]

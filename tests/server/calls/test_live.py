@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from server.calls import repository
+from server.calls import record_statements
 from tests.kit.app import Service
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
@@ -94,7 +94,7 @@ class TestMessages:
         assert (await user.post(f"{RECORDS}/{talked}/messages", json=said("b", position=2))).status_code == 200
 
     async def test_there_is_an_end(self, user: httpx.AsyncClient, talked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(repository, "MAX_MESSAGES", 3)
+        monkeypatch.setattr(record_statements, "MAX_MESSAGES", 3)
         assert (await user.post(f"{RECORDS}/{talked}/messages", json=said("b"))).status_code == 200
         for more in ({}, {"position": 3}):
             response = await user.post(f"{RECORDS}/{talked}/messages", json=said("c", **more))

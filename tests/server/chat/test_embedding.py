@@ -24,6 +24,7 @@ from tests.kit.embeddings import meaning
 from tests.kit.model_faults import Body, Delay, Status
 from tests.kit.model_server import ModelServer
 from tests.kit.people import SetClock
+from tests.kit.waiting import until
 from tests.server.chat.conftest import Person, environment, somebody
 
 CHINESE = "静野耳机的电池能用三十二小时。".encode()
@@ -242,6 +243,18 @@ class TestUpload:
         await rows(service, "UPDATE chat_vectors.documents SET due_at = now() RETURNING 1")
         done = await asyncio.gather(*(sweep(service) for _ in range(3)))
         assert (sum(done), models.calls("embed") - before) == (5, 5)
+
+    async def test_a_process_that_stops_gives_back_what_it_was_at(
+        self, url: str, tmp_path: Path, models: ModelServer, clock: SetClock
+    ) -> None:
+        models.script("embed", Delay(60))
+        async with service_on(url, tmp_path, models, clock) as service:
+            await (await somebody(service.client)).upload("中.txt", CHINESE)
+            await standing(service, 1, "due_at > now()")
+            await until(lambda: models.calls("embed") == 1)
+        models.script("embed", "proper")
+        async with service_on(url, tmp_path, models, clock) as service:
+            await standing(service, 1)
 
     async def test_whose_session_is_over_is_left_alone(
         self, service: Service, person: Person, models: ModelServer, clock: SetClock

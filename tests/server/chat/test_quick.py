@@ -267,6 +267,10 @@ class TestRefusals:
         assert refusal(response) == (400, "INVALID_PARAM")
         assert scripted.calls("fast") == 0
 
+    async def test_the_values_of_a_field_are_listed_in_chinese(self, person: Person) -> None:
+        response = await person.say("你好", mode="fast")
+        assert response.json()["error"] == "参数错误：mode：应为 'chat'、'deep'"
+
     @pytest.mark.parametrize("session_id", ["550e8400-e29b-41d4-a716-446655440000", "nonsense", "x" * 100])
     async def test_unknown_sessions(self, person: Person, scripted: ModelServer, session_id: str) -> None:
         response = await person.say("你好", session_id=session_id)
