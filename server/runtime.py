@@ -35,7 +35,7 @@ from tools.mcp import configuration as tool_servers
 from tools.mcp.environment import hub_from
 from tools.mcp.hub import McpHub
 from tools.mcp.model import ToolHub
-from tools.storage.model import Storage
+from tools.storage.model import OpenStorage
 
 _SYSTEM_CONNECTIONS: Final = 4
 
@@ -61,7 +61,7 @@ class Runtime:
     engine: RunEngine
     hub: McpHub
     tools: ToolHub
-    storage: Storage
+    storage: OpenStorage
     audio_tools: AudioTools
     shelf: Shelf
     clock: Clock
