@@ -53,7 +53,7 @@ class Parts:
     """What all executions of a process share.
 
     `repositories` gives what the nodes of a run may read and write, for the run's owner; before they act on anything
-    outside the run they settle it.
+    outside the run they settle it. `dead_seconds` is the silence after which others take this process for dead.
     """
 
     worker_id: UUID
@@ -69,6 +69,7 @@ class Parts:
     serde: SerializerProtocol
     clock: Clock
     ids: IdSource
+    dead_seconds: float
     heads: HeadCache = field(default_factory=HeadCache)
     starts: Starts = field(default_factory=Starts)
 
@@ -165,7 +166,8 @@ class Execution:
         parts = self._parts
         collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
-        writer = RunWriter(parts.lanes, parts.broker, self.claimed, feed, self._lose)
+        claimed, seconds = self.claimed, parts.dead_seconds
+        writer = RunWriter(parts.lanes, parts.broker, claimed, feed, self._lose, dead_seconds=seconds)
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
             parts.pool,

@@ -20,8 +20,8 @@ from server.runs.model import Claim, Event, EventId
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.05
-# Less than the heartbeats that a process may miss: what was held so long ago may have been taken over since.
-_DOUBT_SECONDS: Final = 3.0
+# Of the silence after which a process's runs go on elsewhere: its last beat was before its last look at a fence.
+_DOUBTFUL_PART: Final = 0.5
 _COMMIT: Final = (
     "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
     " %s::int, %b::text[], %b::text[]) AS outcome"
@@ -49,10 +49,18 @@ class RunWriter:
         claimed: the run.
         feed: shows events to readers in this process.
         on_lost: called once, when another process has claimed a run on the thread since.
+        dead_seconds: the silence after which others take this process for dead, and its runs over.
     """
 
     def __init__(
-        self, lanes: Lanes, broker: Broker, claimed: Claim, feed: Feed, on_lost: Callable[[], None] = lambda: None
+        self,
+        lanes: Lanes,
+        broker: Broker,
+        claimed: Claim,
+        feed: Feed,
+        on_lost: Callable[[], None] = lambda: None,
+        *,
+        dead_seconds: float = 6.0,
     ) -> None:
         self.unsaved = Unsaved()
         self._lanes = lanes
@@ -72,6 +80,7 @@ class RunWriter:
         self._failure: Exception | None = None
         # The wall clock's: the other one stands still while a machine sleeps.
         self._held_at = time.time()
+        self._doubt_seconds = _DOUBTFUL_PART * dead_seconds
 
     def open(self, claimed: Claim) -> None:
         """Say that the run has its thread, and under which fence; for before the first event, where it began early."""
@@ -144,7 +153,7 @@ class RunWriter:
         Raises:
             FenceLost: another process has claimed a run on this thread since.
         """
-        if not 0 <= time.time() - self._held_at <= _DOUBT_SECONDS:
+        if not 0 <= time.time() - self._held_at <= self._doubt_seconds:
             await self.settle()
 
     async def finish(self, ended: Sequence[str | None], calls: Sequence[Usage], worker_id: UUID | None) -> Finished:
