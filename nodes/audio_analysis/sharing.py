@@ -16,9 +16,14 @@ _TAKEN_SECONDS: Final = 0.05
 
 
 class Work:
-    """The parts of one recording that are transcribed in this process."""
+    """The parts of one recording that are transcribed in this process.
 
-    def __init__(self) -> None:
+    Args:
+        key: the recording's place in storage.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
         self.members = 0
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._opening = asyncio.Lock()
@@ -28,7 +33,7 @@ class Work:
         self._idle = asyncio.Event()
         self._failure: Exception | None = None
 
-    async def recording(self, key: str) -> Path:
+    async def recording(self) -> Path:
         """Return the recording's file, which all parts read: where storage is far away it is fetched once.
 
         Raises:
@@ -36,7 +41,7 @@ class Work:
         """
         async with self._opening:
             if self._path is None:
-                self._path = await self._held.enter_async_context(storage().file(key))
+                self._path = await self._held.enter_async_context(storage().file(self._key))
             return self._path
 
     @asynccontextmanager
@@ -85,15 +90,18 @@ _works: dict[tuple[str, int], Work] = {}
 
 
 @asynccontextmanager
-async def shared(session_id: str) -> AsyncIterator[Work]:
-    """Join the parts of a session's recording; the last one that leaves gives the file back."""
-    key = (session_id, id(asyncio.get_running_loop()))
-    work = _works.setdefault(key, Work())
+async def shared(key: str) -> AsyncIterator[Work]:
+    """Join the parts of the recording that is stored under a key; the last one that leaves gives the file back.
+
+    By its key and not by its session: what a run says of sessions may be a client's word, who does not know the key.
+    """
+    place = (key, id(asyncio.get_running_loop()))
+    work = _works.setdefault(place, Work(key))
     work.members += 1
     try:
         yield work
     finally:
         work.members -= 1
         if not work.members:
-            del _works[key]
+            del _works[place]
             await work.aclose()

@@ -36,8 +36,8 @@ async def transcribe(state: PartTask, *, writer: StreamWriter) -> dict[str, Any]
         Unavailable: no model that can hear is configured any more.
         NotFound: the recording is gone.
     """
-    async with shared(state["session_id"]) as work:
-        recording = await work.recording(state["key"])
+    async with shared(state["key"]) as work:
+        recording = await work.recording()
         async with work.turn():
             heard = await _transcribed(state, recording)
             await finished(writer, state["session_id"], f"transcribe-{state['index']}", state["steps"])

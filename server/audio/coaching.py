@@ -129,7 +129,7 @@ async def _start(
     runtime: Runtime, user_id: UUID, session_id: UUID, plan: _Plan, idempotency: Idempotency | None
 ) -> UUID:
     given = {"session_id": str(session_id), "strategy_id": str(plan.strategy_id)}
-    goes_on = plan.kind == "go_on" and await _has_begun(runtime, user_id, plan.thread_id)
+    goes_on = plan.kind != "begin" and await _has_begun(runtime, user_id, plan.thread_id)
     request = RunRequest(
         thread_id=plan.thread_id,
         owner_id=user_id,

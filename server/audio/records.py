@@ -127,6 +127,9 @@ class CoachingRecords(_Records):
             NotFound: the session was deleted in the meantime.
         """
         id_ = _id(session_id)
+        # A client may have written the run's state. A key that comes from there could be of anybody's file: it would
+        # be shown to this owner, and deleted with his strategy. Keys come by `save_visual` alone.
+        strategy = {**strategy, "visual_data": [_wanted(one) for one in strategy["visual_data"]]}
         async with self._writing() as session:
             if await sessions.find(session, self._owner_id, id_, lock=True) is None:
                 raise no_such_session()
@@ -147,6 +150,10 @@ class CoachingRecords(_Records):
             kept = await strategies.save_visual(session, self._owner_id, _id(session_id), UUID(strategy_id), visual)
             if key := visual.get("key"):
                 await (files.keep(session, key) if kept else files.abandon(session, self._owner_id, key, 0))
+
+
+def _wanted(visual: Visual) -> Visual:
+    return Visual(image_index=visual["image_index"], prompt=visual["prompt"], status="pending", image_url=None)
 
 
 def _id(session_id: str) -> UUID:

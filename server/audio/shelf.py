@@ -88,10 +88,7 @@ class Shelf:
         """
         await self.ready()
         async with self._database.transaction() as session:
-            found = await repository.find(session, skill_id)
-        if found is None:
-            raise no_such_skill()
-        return found
+            return await _found(session, skill_id)
 
     async def load(self) -> None:
         """Bring the table in step with the files; what was changed since stays on top (G04)."""
@@ -131,9 +128,7 @@ class Shelf:
             InvalidInput: a value is wrong.
         """
         async with self._changing() as session:
-            row = await repository.find(session, skill_id)
-            if row is None:
-                raise no_such_skill()
+            row = await _found(session, skill_id)
             if row.problem is not None:
                 raise Conflict(f"技能不可用：{row.problem}", code="SKILL_BROKEN")
             try:
@@ -175,7 +170,11 @@ class Shelf:
 
 async def _written(session: AsyncSession, skill: Skill) -> SkillRow:
     await repository.write(session, [as_row(skill)])
-    found = await repository.find(session, skill.id)
+    return await _found(session, skill.id)
+
+
+async def _found(session: AsyncSession, skill_id: str) -> SkillRow:
+    found = await repository.find(session, skill_id)
     if found is None:
         raise no_such_skill()
     return found

@@ -11,7 +11,7 @@ from server.audio import files
 from server.audio.analysing import failure
 from server.audio.repository import sessions
 from server.metrics import RETENTION_DELETED
-from tools.storage.model import Storage
+from tools.storage.model import OpenStorage
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class AudioUpkeep:
         seconds: from one time to the next.
     """
 
-    def __init__(self, system: Database, storage: Storage, seconds: float) -> None:
+    def __init__(self, system: Database, storage: OpenStorage, seconds: float) -> None:
         self._system = system
         self._storage = storage
         self._seconds = seconds
@@ -59,6 +59,7 @@ class AudioUpkeep:
             pass
         if deleted := await files.sweep(self._system, self._storage):
             RETENTION_DELETED.labels("audio_files").inc(deleted)
+        await self._storage.tidy()
 
     async def _settle(self) -> int:
         async with self._system.transaction() as session:

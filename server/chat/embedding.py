@@ -74,7 +74,12 @@ class DocumentEmbedding:
 
     async def sweep(self, embedder: Embedder) -> int:
         """Embed all that is due, some documents at once; return of how many. Several processes share the work."""
-        return sum(await asyncio.gather(*(self._one_after_another(embedder) for _ in range(_AT_ONCE))))
+        working = (self._one_after_another(embedder) for _ in range(_AT_ONCE))
+        # All come to their ends, also where one fails: none goes on beside the next sweep, or after this process's.
+        ended = await asyncio.gather(*working, return_exceptions=True)
+        if failures := [one for one in ended if isinstance(one, BaseException)]:
+            raise failures[0]
+        return sum(one for one in ended if isinstance(one, int))
 
     async def _one_after_another(self, embedder: Embedder) -> int:
         done = 0

@@ -69,7 +69,9 @@ def may_begin_early(workflows: Workflows, claimed: Claim) -> bool:
     """
     options = claimed.request.get("options", {})
     return not (
-        options.keys() & {"checkpoint", "goto"}
+        # Another process accepted it, which had other workflows: it fails like any other, when it has its thread.
+        claimed.workflow not in workflows
+        or options.keys() & {"checkpoint", "goto"}
         or "events" in claimed.request["stream_modes"]
         or workflows.is_made_anew(claimed.workflow)
         or (workflows[claimed.workflow].config or {}).get("callbacks")

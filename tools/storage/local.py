@@ -101,10 +101,13 @@ class LocalStorage:
 
     async def cleanup(self, folder: Folder, older_than: timedelta) -> list[str]:
         """Delete old entries of a folder, and what was never uploaded to its end."""
-        now = self._clock.now()
-        await asyncio.to_thread(_sweep, self._root / _INCOMING, now - max(older_than, _ABANDONED))
-        found = await asyncio.to_thread(_sweep, self._root / folder, now - older_than)
+        await self.tidy()
+        found = await asyncio.to_thread(_sweep, self._root / folder, self._clock.now() - older_than)
         return [str(path.relative_to(self._root)) for path in found]
+
+    async def tidy(self) -> None:
+        """Delete what was received a day ago and never got its name."""
+        await asyncio.to_thread(_sweep, self._root / _INCOMING, self._clock.now() - _ABANDONED)
 
     async def aclose(self) -> None:
         """Do nothing: files are open only while they are written or read."""

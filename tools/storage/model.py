@@ -75,6 +75,10 @@ class Storage(Protocol):
 class OpenStorage(Storage, Protocol):
     """A storage as who opened it has it."""
 
+    async def tidy(self) -> None:
+        """Delete what processes that died have left of entries that they never stored to their end."""
+        ...
+
     async def aclose(self) -> None:
         """Wait for what is under way."""
         ...

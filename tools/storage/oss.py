@@ -138,6 +138,9 @@ class OssStorage:
         before = self._clock.now() - older_than
         return await self._asked(self._sweep, f"{self._bucket.prefix}{folder}/", before)
 
+    async def tidy(self) -> None:
+        """Do nothing: what is on its way to a bucket has no name on this machine."""
+
     async def aclose(self) -> None:
         """Wait for what is under way."""
         await asyncio.to_thread(self._threads.shutdown)

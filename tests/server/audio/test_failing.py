@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import time
 from typing import Any
 from uuid import UUID
 
@@ -163,6 +165,16 @@ class TestStorageThatFails:
         assert [key.split("/")[0] for key in gone] == ["segments"]
         [left] = await rows(service, "SELECT key FROM audio.abandoned_files")
         assert left["key"].startswith("recordings/")
+
+    async def test_what_a_killed_process_had_received_goes(self, service: Service) -> None:
+        incoming = service.runtime.settings.data_dir / "storage" / "incoming"
+        incoming.mkdir(parents=True)
+        for name in ("old", "new"):
+            (incoming / name).write_bytes(b"half of a recording")
+        day_before = time.time() - 25 * 3600
+        os.utime(incoming / "old", (day_before, day_before))
+        await AudioUpkeep(service.runtime.system, service.runtime.storage, 1).tidy()
+        assert [path.name for path in incoming.iterdir()] == ["new"]
 
     async def test_the_files_of_a_deleted_user_go(self, service: Service, owner: Owner) -> None:
         await owner.extract(await owner.analysed(), 0.5, 1.5)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -119,3 +120,36 @@ async def test_offline_it_is_made_by_rules_with_cards(database_url: str, tmp_pat
         assert {one["status"] for one in data["visual_data"]} == {"completed"}
         picture = await owner.client.get(f"/api/v1/images/{session_id}/0")
         assert picture.headers["content-type"] == "image/png"
+
+
+async def test_a_strangers_picture_is_not_to_be_had_by_a_state_of_ones_own(
+    service: Service, coached: tuple[Owner, str], wav: bytes
+) -> None:
+    """Over LangGraph's protocol a client writes states; the key of a picture is in its signed address."""
+    owner, session_id = coached
+    data_of(await owner.strategy(session_id))
+    [row] = await rows(service, "SELECT visual_data FROM audio.strategy_analysis")
+    stranger = Owner(await service.as_user(), wav)
+    own = await stranger.analysed(transcript=SPOKEN.encode())
+    thread = (await stranger.client.post("/threads", json={"metadata": {"graph_id": "audio_strategy"}})).json()
+    values = {
+        "session_id": own,
+        "strategy_id": str(uuid4()),
+        "scene_category": "workplace",
+        "scene_confidence": 0.9,
+        "applied_skills": [],
+        "strategies": [],
+        "steps": 8,
+        "drafts": [{"title": "x", "insight": "x", "advice": "x", "script": "", "quotes": [], "skills": []}],
+        "visual_data": row["visual_data"][:1],
+    }
+    place = f"/threads/{thread['thread_id']}"
+    written = await stranger.client.post(f"{place}/state", json={"values": values, "as_node": "visuals"})
+    assert written.status_code == 200, written.text
+    service_key = {"assistant_id": "audio_strategy", "input": None, "interrupt_after": ["store"]}
+    await stranger.client.post(f"{place}/runs/wait", json=service_key)
+    [stored] = await rows(service, "SELECT visual_data FROM audio.strategy_analysis WHERE session_id = :id", id=own)
+    assert [(one["status"], "key" in one) for one in stored["visual_data"]] == [("pending", False)]
+    assert (await stranger.client.get(f"/api/v1/images/{own}/0")).status_code == 404
+    data_of(await stranger.client.delete(f"{SESSIONS}/{own}"))
+    assert (await owner.client.get(f"/api/v1/images/{session_id}/0")).status_code == 200

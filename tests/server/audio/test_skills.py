@@ -84,7 +84,9 @@ class TestReading:
         assert "general-communication" in found
         assert len(found) >= 8
 
-    @pytest.mark.parametrize("path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "%00", "a" * 300])
+    @pytest.mark.parametrize(
+        "path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "%00", "a" * 300, "a%00b", "a%00b/executions"]
+    )
     async def test_what_is_no_skill_is_not_found(self, owner: Owner, path: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/{path}")) == 404
 
@@ -153,7 +155,8 @@ class TestChanging:
 
     @pytest.mark.parametrize(("method", "rest"), [("PUT", ""), ("POST", "/reload")])
     async def test_what_is_not_there_cannot_be_changed(self, admin: httpx.AsyncClient, method: str, rest: str) -> None:
-        assert refusal(await admin.request(method, f"{SKILLS}/nobody{rest}", json={})) == 404
+        for skill_id in ("nobody", "a%00b"):
+            assert refusal(await admin.request(method, f"{SKILLS}/{skill_id}{rest}", json={})) == 404
 
 
 class TestCreating:

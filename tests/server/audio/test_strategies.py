@@ -176,6 +176,20 @@ class TestFailing:
         data_of(answers[0])
         assert scripted.calls("strategy") == 1
 
+    async def test_a_click_on_a_broken_one_whose_process_died(
+        self, service: Service, owner: Owner, scripted: ModelServer, monkeypatch: Any
+    ) -> None:
+        """It had asked once more: another one goes on where the broken run had come to."""
+        session_id = await owner.analysed()
+        scripted.script("strategy", Status(503))
+        assert refusal(await owner.strategy(session_id)) == 502
+        scripted.script("strategy", "先回应时间")
+        monkeypatch.setattr("server.audio.coaching._START_SECONDS", 0.5)
+        async with service.runtime.system.pool.connection() as connection:
+            await connection.execute("UPDATE audio.sessions SET strategy_asked_at = now()")
+        data_of(await owner.strategy(session_id))
+        assert scripted.calls("scene") == 1
+
     async def test_deleted_while_it_is_made(self, service: Service, owner: Owner, scripted: ModelServer) -> None:
         session_id = await owner.analysed()
         scripted.script("strategy", Delay(0.5, "先回应时间"))

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -14,6 +14,8 @@ import pytest
 
 from db.roles import role_url
 from nodes.meta_workflow.records import Passage
+from providers.embeddings import Embedder
+from providers.usage import Usage
 from server.chat.embedding import DocumentEmbedding
 from server.chat.records import SessionDocuments
 from server.chat.repository import vectors
@@ -98,6 +100,28 @@ async def search(service: Service, person: Person, query: str, limit: int = 6) -
 
 async def names(service: Service, person: Person, query: str, limit: int = 6) -> list[str]:
     return [passage["filename"] for passage in await search(service, person, query, limit)]
+
+
+class Stumbling:
+    """Stumbles at the first text over something that nobody thought of, and takes its time for the others."""
+
+    name, batch, max_attempts = "test:stumbling", 10, 1
+
+    def __init__(self) -> None:
+        self.begun = self.under_way = 0
+
+    async def passages(self, texts: Sequence[str], _calls: list[Usage]) -> list[list[float]]:
+        self.begun += 1
+        self.under_way += 1
+        try:
+            # All have begun before one fails.
+            await asyncio.sleep(0.2)
+            if self.under_way == self.begun:
+                raise RuntimeError("unforeseen")
+            await asyncio.sleep(0.3)
+            return [meaning(text) for text in texts]
+        finally:
+            self.under_way -= 1
 
 
 class TestSearch:
@@ -243,6 +267,15 @@ class TestUpload:
         await rows(service, "UPDATE chat_vectors.documents SET due_at = now() RETURNING 1")
         done = await asyncio.gather(*(sweep(service) for _ in range(3)))
         assert (sum(done), models.calls("embed") - before) == (5, 5)
+
+    async def test_a_sweep_that_fails_leaves_nothing_under_way(self, service: Service, person: Person) -> None:
+        for number in range(3):
+            await person.upload(f"{number}.txt", CHINESE)
+        await standing(service, 3)
+        embedder = Stumbling()
+        with pytest.raises(RuntimeError):
+            await embedding(service).sweep(cast(Embedder, embedder))
+        assert (embedder.begun, embedder.under_way) == (3, 0)
 
     async def test_a_process_that_stops_gives_back_what_it_was_at(
         self, url: str, tmp_path: Path, models: ModelServer, clock: SetClock

@@ -17,6 +17,7 @@ from server.runs.loading.graphs import factory
 from server.runs.model import Claim, RunStatus
 from server.runs.workflows import Workflows
 from server.runtime import Runtime
+from server.worker import running_worker
 from tests.kit.graphs import steps
 from tests.kit.waiting import until
 from tests.server.runs.test_engine import request
@@ -109,3 +110,13 @@ def test_what_is_not_ours_is_not_called_early(monkeypatch: pytest.MonkeyPatch) -
     assert not may_begin_early(ours, replace(claimed, request={"stream_modes": ["values", "events"]}))
     monkeypatch.setattr("server.runs.drive.tracing_is_enabled", lambda: True)
     assert not may_begin_early(ours, claimed)
+
+
+async def test_a_run_of_a_workflow_that_is_not_here_any_more_fails_at_once(idle: Runtime, owner: UUID) -> None:
+    run_id = await idle.engine.start(request(owner))
+    async with idle.system.pool.connection() as connection:
+        await connection.execute("UPDATE platform.threads SET workflow = 'gone'")
+        await connection.execute("UPDATE platform.runs SET workflow = 'gone'")
+    async with running_worker(idle):
+        result = await idle.engine.wait(owner, run_id, 5)
+    assert (result.status, result.error_code) == (RunStatus.error, "INTERNAL")

@@ -10,10 +10,12 @@ import pytest
 
 from checkpoints.run_saver import RunSaver
 from checkpoints.saver import FenceLost
+from core.settings import Settings
 from server.runs import writer
 from server.runs.model import RunRequest
-from server.runtime import Runtime
-from tests.server.runs.conftest import until, until_next
+from server.runtime import Runtime, open_runtime
+from server.worker import running_worker
+from tests.server.runs.conftest import new_owner, until, until_next
 
 
 async def test_no_step_begins_after_the_run_was_taken_over(
@@ -31,12 +33,17 @@ async def test_no_step_begins_after_the_run_was_taken_over(
     assert log.read_text() == "first\nslow\n"
 
 
+@pytest.mark.parametrize(("dead_seconds", "frozen_seconds"), [(6.0, 10.0), (2.5, 2.6)], ids=["usual", "quick"])
 async def test_no_step_begins_that_was_let_through_before_the_process_froze(
-    runtime: Runtime, owner: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dead_seconds: float,
+    frozen_seconds: float,
 ) -> None:
-    """Frozen between the look that the saver takes and the next step's first line."""
+    """Frozen between the look that the saver takes and the next step's first line, for longer than others wait."""
     log = tmp_path / "log"
-    asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input={"log": str(log)})
     slept = 0.0
     monkeypatch.setattr(writer, "time", SimpleNamespace(time=lambda: time.time() + slept))
     put = RunSaver.aput
@@ -46,11 +53,15 @@ async def test_no_step_begins_that_was_let_through_before_the_process_froze(
         saved = await put(self, *given)
         if given[1]["channel_values"].get("steps") == ["first"]:
             await _take_over(runtime, asked.thread_id)
-            slept = 10.0
+            slept = frozen_seconds
         return saved
 
     monkeypatch.setattr(RunSaver, "aput", put_and_freeze)
-    await _until_stopped(runtime, await runtime.engine.start(asked))
+    chosen = settings.model_copy(update={"worker_beat_seconds": 0.5, "worker_dead_seconds": dead_seconds})
+    async with open_runtime(chosen, database_url) as runtime, running_worker(runtime):
+        owner = await new_owner(runtime)
+        asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input={"log": str(log)})
+        await _until_stopped(runtime, await runtime.engine.start(asked))
     assert log.read_text() == "first\n"
 
 
