@@ -63,7 +63,7 @@ async def test_another_project_beside_ours(data_dir: Path, tmp_path: Path, datab
 
 
 async def assistants(client: LangGraphClient) -> None:
-    found = {item["graph_id"]: item for item in await client.assistants.search()}
+    found = {item["graph_id"]: item for item in await client.assistants.search(limit=100)}
     assert {"call_summary", "order", "approve", "quote", "greet"} <= set(found)
     assert found["quote"]["description"] == "A price for a number of pieces."
     schemas = await client.assistants.get_schemas("order")
@@ -109,7 +109,7 @@ async def test_a_killed_servers_run_goes_on_with_their_classes(
             assert stopped["__interrupt__"][0]["value"] == {"lines": 1}
             done: Any = await client.runs.wait(thread, "order", command={"resume": True})
             assert done["total"] == 4.5
-            served_here = {item["graph_id"] for item in await client.assistants.search()}
+            served_here = {item["graph_id"] for item in await client.assistants.search(limit=100)}
             assert served_here == set(json.loads(ORDERS.read_text())["graphs"])
     assert journal.read_text() == "read\n"
 

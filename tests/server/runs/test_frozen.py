@@ -1,5 +1,6 @@
 """A run that is taken over in the worst moments: who had it begins no further step, and who has it none twice."""
 
+import asyncio
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from server.runs import writer
 from server.runs.model import RunRequest
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
-from tests.server.runs.conftest import new_owner, until, until_next
+from tests.server.runs.conftest import new_owner, until
 
 
 async def test_no_step_begins_after_the_run_was_taken_over(
@@ -24,10 +25,12 @@ async def test_no_step_begins_after_the_run_was_taken_over(
     # As if the process had been frozen all the time.
     monkeypatch.setattr(writer.RunWriter, "hold", writer.RunWriter.settle)
     log = tmp_path / "log"
-    given = {"log": str(log), "seconds": 0.5}
+    given = {"log": str(log), "seconds": 1.0}
     asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input=given)
     run_id = await runtime.engine.start(asked)
     await until_next(runtime, asked, "slow")
+    # What comes before a step is committed a little before its first line; it tells of itself at its end.
+    await asyncio.sleep(0.3)
     await _take_over(runtime, asked.thread_id)
     await _until_stopped(runtime, run_id)
     assert log.read_text() == "first\nslow\n"
