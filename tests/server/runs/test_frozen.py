@@ -16,7 +16,7 @@ from server.runs import writer
 from server.runs.model import RunRequest
 from server.runtime import Runtime, open_runtime
 from server.worker import running_worker
-from tests.server.runs.conftest import new_owner, until
+from tests.server.runs.conftest import new_owner, until, until_next
 
 
 async def test_no_step_begins_after_the_run_was_taken_over(
