@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks (figures, never a pass or a 
 	$(BIN)/python -m bench.chat
 	$(BIN)/python -m bench.mcp
 	$(BIN)/python -m bench.counseling
+	$(BIN)/python -m bench.audio
 	$(BIN)/python -m tests.faults --runs $(LONG_FAULT_RUNS) --seed $(SEED)
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended

@@ -1,7 +1,6 @@
 """One run's saver, write-behind: what it is given goes to the run's outbox, which commits under the thread's fence."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +24,7 @@ from checkpoints import lists
 from checkpoints.documents import PLAIN, split
 from checkpoints.heads import Head, HeadCache, LongList
 from checkpoints.rows import Outbox, Typed
+from checkpoints.run_memory import RunMemory
 from checkpoints.saver import Loaded, PooledSaver, namespaced, saved_as
 from db.database import Pool
 
@@ -34,26 +34,6 @@ _NEXT: Final = """
 SELECT coalesce(max(seq), 0) + 1 AS free FROM checkpoints.list_items
 WHERE thread_id = %s AND checkpoint_ns = %s AND channel = %s
 """
-
-
-@dataclass
-class _Memory:
-    """What a run's saver knows; shared by the copies that LangGraph makes of it."""
-
-    fence: int | None = None
-    """The run's; None as long as it is not known whether it has its thread."""
-    known: Head | None = None
-    """What the process knew of the thread's newest checkpoint, until it is asked for."""
-    head: Head | None = None
-    """The graph's own newest checkpoint, where it was saved or read here."""
-    touched: set[str] = field(default_factory=set)
-    """Namespaces that something was saved in."""
-    written_to: set[str] = field(default_factory=set)
-    """Checkpoints that have pending writes."""
-    stored: dict[tuple[str, str], lists.Stored] = field(default_factory=dict)
-    """Long lists by namespace and channel."""
-    told: dict[str, tuple[list[Any], list[bytes]]] = field(default_factory=dict)
-    """The graph's own long lists as they were saved last, with their JSON in blocks."""
 
 
 class RunSaver(PooledSaver):
@@ -87,7 +67,7 @@ class RunSaver(PooledSaver):
         self._begun = begun
         self._heads = heads
         self._waits = waits
-        self._memory = _Memory()
+        self._memory = RunMemory()
 
     def as_json(self, name: str, value: Any) -> Any:
         """Return a channel's value as JSON that `orjson` takes over, where it was made when the value was saved."""

@@ -190,6 +190,14 @@ class Settings(BaseModel):
     metrics_port: int | None = Field(None, ge=0, le=65535)
     metrics_token: SecretStr | None = None
 
+    @property
+    def worker_doubt_seconds(self) -> float:
+        """For how long after a look a worker may believe that its runs are its own.
+
+        It may be taken for dead `worker_dead_seconds` after its last beat, which may be a beat older than the look.
+        """
+        return self.worker_dead_seconds / 2
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> "Settings":
         """Read the environment, and `.env` for what the environment does not set.

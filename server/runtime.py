@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -99,66 +99,68 @@ async def open_runtime(
         clock: the time; the machine's where none is given.
         tools: in place of those of the servers that the settings name.
     """
-    ids = RandomIds()
-    time = clock or SystemClock()
+    runtime = await _made(settings, url, clock or SystemClock(), tools)
+    async with AsyncExitStack() as closing:
+        await _open(runtime, closing)
+        yield runtime
+
+
+async def _made(settings: Settings, url: str, clock: Clock, tools: ToolHub | None) -> Runtime:
+    """Put the parts together; none is connected yet."""
     secret = await asyncio.to_thread(signing_secret, settings)
-    models = Models(settings)
-    embedder = embedder_of(settings)
     graphs = await asyncio.to_thread(workflows.load, *settings.config)
+    # In a thread: a bucket's client reads files when it is imported.
+    storage = await asyncio.to_thread(storage_from, settings, secret, clock)
     database = Database(role_url(url, "app"))
     system = Database(role_url(url, "system"), pool_size=_SYSTEM_CONNECTIONS)
     switched_off = SwitchedOff(system.pool)
     hub = await asyncio.to_thread(hub_from, settings, disabled=switched_off, observer=metrics.count_tool_call)
-    jobs = JobQueue(database.pool)
     key = settings.checkpoint_key
     serde = serializer(Keyring.parse(key.get_secret_value()) if key else None)
-    broker = Broker(database.url)
-    lanes = Lanes(database.url)
-    shelf = Shelf.of(settings, database, system)
-    # In a thread: a bucket's client reads files when it is imported.
-    storage = await asyncio.to_thread(storage_from, settings, secret, time)
-    try:
+    jobs, broker, lanes, ids = JobQueue(database.pool), Broker(database.url), Lanes(database.url), RandomIds()
+    engine = RunEngine(
+        pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
+    )
+    return Runtime(
+        settings=settings,
+        database=database,
+        system=system,
+        models=Models(settings),
+        embedder=embedder_of(settings),
+        workflows=graphs,
+        jobs=jobs,
+        broker=broker,
+        lanes=lanes,
+        serde=serde,
+        engine=engine,
+        hub=hub,
+        tools=ToolMirror(tools or hub, system.pool),
+        storage=storage,
+        audio_tools=AudioTools(),
+        shelf=Shelf.of(settings, database, system),
+        clock=clock,
+        ids=ids,
+    )
+
+
+async def _open(runtime: Runtime, closing: AsyncExitStack) -> None:
+    """Connect the parts; at the end the last one to be connected is closed first."""
+    for database in (runtime.database, runtime.system):
+        closing.push_async_callback(database.close)
         await database.open()
-        await system.open()
-        await jobs.open()
-        broker.start()
-        lanes.start()
-        hub.start()
-        shelf.start()
-        engine = RunEngine(
-            pool=database.pool, lanes=lanes, broker=broker, jobs=jobs, workflows=graphs, serde=serde, ids=ids
-        )
-        yield Runtime(
-            settings=settings,
-            database=database,
-            system=system,
-            models=models,
-            embedder=embedder,
-            workflows=graphs,
-            jobs=jobs,
-            broker=broker,
-            lanes=lanes,
-            serde=serde,
-            engine=engine,
-            hub=hub,
-            tools=ToolMirror(tools or hub, system.pool),
-            storage=storage,
-            audio_tools=AudioTools(),
-            shelf=shelf,
-            clock=time,
-            ids=ids,
-        )
-    finally:
-        await shelf.stop()
-        await hub.close()
-        await lanes.stop()
-        await broker.stop()
-        await models.aclose()
-        if embedder is not None:
-            await embedder.aclose()
-        await storage.aclose()
-        await system.close()
-        await database.close()
+    closing.push_async_callback(runtime.storage.aclose)
+    if runtime.embedder is not None:
+        closing.push_async_callback(runtime.embedder.aclose)
+    closing.push_async_callback(runtime.models.aclose)
+    await runtime.jobs.open()
+    runtime.broker.start()
+    closing.push_async_callback(runtime.broker.stop)
+    runtime.lanes.start()
+    closing.push_async_callback(runtime.lanes.stop)
+    runtime.hub.start()
+    closing.push_async_callback(runtime.hub.close)
+    runtime.shelf.start()
+    closing.push_async_callback(runtime.shelf.stop)
 
 
 def runtime_of(request: Request) -> Runtime:

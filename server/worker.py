@@ -92,7 +92,7 @@ def _parts(runtime: Runtime) -> Parts:
         tool_policy=ToolPolicy(settings.execute_require_confirm, settings.interpret_read_only_unconfirmed),
         clock=runtime.clock,
         ids=runtime.ids,
-        dead_seconds=settings.worker_dead_seconds,
+        doubt_seconds=settings.worker_doubt_seconds,
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from core.errors import ColloquyError
+from core.errors import ColloquyError, NotFound
 from db.database import Database
 from server.audio.provisional import ProvisionalStorage
 from server.audio.repository import files
@@ -41,22 +41,26 @@ async def sweep(database: Database, storage: Storage, user_id: UUID | None = Non
     Returns:
         How many were done with.
     """
-    swept = 0
+    swept, last = 0, ""
     while True:
         async with database.transaction(user_id) as session:
-            keys = await files.due(session, user_id, _SOME)
-        done = [key for key in keys if await _delete(storage, key)]
-        for key in done:
-            async with database.transaction(user_id) as session:
-                await files.keep(session, key)
-        swept += len(done)
-        if len(done) < _SOME:
+            keys = await files.due(session, user_id, _SOME, last)
+        for key in keys:
+            if await _delete(storage, key):
+                async with database.transaction(user_id) as session:
+                    await files.keep(session, key)
+                swept += 1
+        if len(keys) < _SOME:
             return swept
+        last = keys[-1]
 
 
 async def _delete(storage: Storage, key: str) -> bool:
     try:
         await storage.delete(key)
+    except NotFound:
+        # No key of ours: there is nothing under it.
+        return True
     except (ColloquyError, OSError) as error:
         log.warning("file_not_deleted", error=type(error).__name__)
         return False

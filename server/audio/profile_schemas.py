@@ -3,13 +3,20 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from server.audio.schemas import Rendered
 from server.fields import Text
 from server.paging import Pagination
 
-Name = Annotated[Text, Field(min_length=1, max_length=100)]
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("不能为空")
+    return name
+
+
+Name = Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(_not_blank)]
 Relationship = Annotated[Text, Field(max_length=50)]
 Notes = Annotated[Text, Field(max_length=5000)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]

@@ -174,8 +174,7 @@ async def _written(session: AsyncSession, skill: Skill) -> SkillRow:
 
 
 async def _found(session: AsyncSession, skill_id: str) -> SkillRow:
-    # No database keeps a NUL in a text; it would fail at one in a question too.
-    found = await repository.find(session, skill_id) if "\0" not in skill_id else None
+    found = await repository.find(session, skill_id)
     if found is None:
         raise no_such_skill()
     return found

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 
 from core.settings import Settings
+from server.demo.audio import show_audio
 from server.demo.calls import show_calls
 from server.demo.chat import show_chat
+from server.demo.counseling import show_counseling
 from server.demo.instructions import show_instructions
 from server.demo.serving import key_of, running
 
@@ -21,7 +23,9 @@ async def show(settings: Settings, examples: Path) -> None:
         async with httpx.AsyncClient(base_url=address, headers={"x-api-key": key}, timeout=60) as client:
             await show_calls(client, await asyncio.to_thread(_load, examples / "calls"))
             await show_chat(client, await asyncio.to_thread(_briefs, examples / "deep_chat" / "tuned"))
+            await show_audio(client, examples / "audio" / "recordings")
             await show_instructions(client, examples / "mcp")
+    await show_counseling()
 
 
 def _load(folder: Path) -> list[dict[str, Any]]:

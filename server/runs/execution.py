@@ -53,7 +53,7 @@ class Parts:
     """What all executions of a process share.
 
     `repositories` gives what the nodes of a run may read and write, for the run's owner; before they act on anything
-    outside the run they settle it. `dead_seconds` is the silence after which others take this process for dead.
+    outside the run they settle it. `doubt_seconds` after a look at a run's fence it may have been taken over.
     """
 
     worker_id: UUID
@@ -69,7 +69,7 @@ class Parts:
     serde: SerializerProtocol
     clock: Clock
     ids: IdSource
-    dead_seconds: float
+    doubt_seconds: float
     heads: HeadCache = field(default_factory=HeadCache)
     starts: Starts = field(default_factory=Starts)
 
@@ -147,18 +147,20 @@ class Execution:
     async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
         await self._granted
+        claimed = self.claimed
+        if not writer.is_open:
+            writer.open(claimed)
+            # At once, so that its readers wait for it and do not look into the log; and until the run's end is
+            # committed: then they find the rest there.
+            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
         if self._began_at is None:
             await self._parts.starts.turn()
-            claimed = self.claimed
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
                 RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
             else:
                 RUNS_RESTARTED.labels(claimed.workflow).inc()
-            writer.open(claimed)
-            # Until the run's end is committed: then its readers find the rest in the log.
-            telling.enter_context(self._parts.broker.feeding(claimed.run_id, feed))
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
         return self.claimed.fence
 
@@ -166,8 +168,9 @@ class Execution:
         parts = self._parts
         collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
-        claimed, seconds = self.claimed, parts.dead_seconds
-        writer = RunWriter(parts.lanes, parts.broker, claimed, feed, self._lose, dead_seconds=seconds)
+        writer = RunWriter(
+            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self._lose
+        )
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
             parts.pool,

@@ -20,8 +20,6 @@ from server.runs.model import Claim, Event, EventId
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.05
-# Of the silence after which a process's runs go on elsewhere: its last beat was before its last look at a fence.
-_DOUBTFUL_PART: Final = 0.5
 _COMMIT: Final = (
     "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
     " %s::int, %b::text[], %b::text[]) AS outcome"
@@ -48,8 +46,8 @@ class RunWriter:
         broker: tells readers.
         claimed: the run.
         feed: shows events to readers in this process.
+        doubt_seconds: for how long after a look at the fence the run still has its thread, for certain.
         on_lost: called once, when another process has claimed a run on the thread since.
-        dead_seconds: the silence after which others take this process for dead, and its runs over.
     """
 
     def __init__(
@@ -58,15 +56,17 @@ class RunWriter:
         broker: Broker,
         claimed: Claim,
         feed: Feed,
-        on_lost: Callable[[], None] = lambda: None,
         *,
-        dead_seconds: float = 6.0,
+        doubt_seconds: float = 0.0,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.unsaved = Unsaved()
         self._lanes = lanes
         self._broker = broker
         self._claimed = claimed
+        self.is_open = False
         self._feed = feed
+        self._doubt_seconds = doubt_seconds
         self._on_lost = on_lost
         # Of the events that are not committed yet; their numbers follow one another up to `_seq`.
         self._names: list[str] = []
@@ -80,10 +80,10 @@ class RunWriter:
         self._failure: Exception | None = None
         # The wall clock's: the other one stands still while a machine sleeps.
         self._held_at = time.time()
-        self._doubt_seconds = _DOUBTFUL_PART * dead_seconds
 
     def open(self, claimed: Claim) -> None:
         """Say that the run has its thread, and under which fence; for before the first event, where it began early."""
+        self.is_open = True
         self._claimed = claimed
         self._feed.open(claimed.fence)
 
@@ -146,7 +146,7 @@ class RunWriter:
         await self.flush()
 
     async def hold(self) -> None:
-        """See that the run still has its thread, where that was not seen for some seconds: for between two steps.
+        """See that the run still has its thread, where that is not certain: for between two steps.
 
         A process that was frozen knows nothing of it when it wakes; others may have done its next steps.
 

@@ -68,3 +68,9 @@ def test_no_value_is_repeated_in_an_error() -> None:
 
 def test_secrets_do_not_show() -> None:
     assert "sk-secret" not in repr(load(OPENAI_API_KEY="sk-secret", DATABASE_URL="postgresql://u:sk-secret@h/d"))
+
+
+@pytest.mark.parametrize(("beat", "dead"), [("2", "6"), ("0.5", "2.5"), ("0.05", "0.2"), ("60", "180"), ("1", "3600")])
+def test_a_worker_doubts_before_others_take_it_for_dead(beat: str, dead: str) -> None:
+    settings = Settings.load({"WORKER_BEAT_SECONDS": beat, "WORKER_DEAD_SECONDS": dead}, dotenv=None)
+    assert 0 < settings.worker_doubt_seconds < settings.worker_dead_seconds - settings.worker_beat_seconds

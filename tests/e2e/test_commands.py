@@ -56,4 +56,11 @@ def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
     for path in (ROOT / "examples" / "calls").glob("*.json"):
         assert json.loads(path.read_text())["title"] in done.stdout
     assert "NO_MESSAGES" in done.stdout
+    for shown in (
+        "audio strategy: rent-goes-up.ogg",
+        "skills negotiation-principled",
+        "picture 0: image/png",
+        "session 1",
+    ):
+        assert shown in done.stdout
     assert "model offline" in done.stdout

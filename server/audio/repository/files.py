@@ -28,10 +28,10 @@ async def keep(session: AsyncSession, key: str) -> None:
     await session.execute(delete(AbandonedFile).where(AbandonedFile.key == key))
 
 
-async def due(session: AsyncSession, user_id: UUID | None, limit: int) -> list[str]:
-    """Return keys of files that may be deleted: a user's, or (as the system role) everybody's."""
-    statement = select(AbandonedFile.key).where(AbandonedFile.due_at <= func.now())
+async def due(session: AsyncSession, user_id: UUID | None, limit: int, after: str = "") -> list[str]:
+    """Return keys of files that may be deleted, in their order: a user's, or (as the system role) everybody's."""
+    statement = select(AbandonedFile.key).where(AbandonedFile.due_at <= func.now(), AbandonedFile.key > after)
     if user_id is not None:
         statement = statement.where(AbandonedFile.user_id == user_id)
-    found = await session.scalars(statement.order_by(AbandonedFile.due_at, AbandonedFile.key).limit(limit))
+    found = await session.scalars(statement.order_by(AbandonedFile.key).limit(limit))
     return list(found)

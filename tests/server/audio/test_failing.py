@@ -146,6 +146,26 @@ class TestStorageThatFails:
         assert files_in(service) == []
         assert await rows(service, "SELECT * FROM audio.abandoned_files") == []
 
+    async def test_files_that_never_go_hold_up_no_others(
+        self, service: Service, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session_id = await owner.analysed()
+        data_of(await owner.extract(session_id, 0.5, 1.5))
+        gone: list[str] = []
+
+        async def stubborn(key: str) -> bool:
+            if key.startswith("recordings/"):
+                raise Unavailable("存储暂不可用")
+            gone.append(key)
+            return True
+
+        monkeypatch.setattr("server.audio.files._SOME", 1)
+        monkeypatch.setattr(service.runtime.storage, "delete", stubborn)
+        data_of(await owner.client.delete(f"{SESSIONS}/{session_id}"))
+        assert [key.split("/")[0] for key in gone] == ["segments"]
+        [left] = await rows(service, "SELECT key FROM audio.abandoned_files")
+        assert left["key"].startswith("recordings/")
+
     async def test_what_a_killed_process_had_received_goes(self, service: Service) -> None:
         incoming = service.runtime.settings.data_dir / "storage" / "incoming"
         incoming.mkdir(parents=True)

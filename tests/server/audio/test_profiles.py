@@ -62,6 +62,7 @@ class TestProfiles:
         [
             {},
             {"name": ""},
+            {"name": " \u3000"},
             {"name": "x" * 101},
             {"name": "a", "relationship": "x" * 51},
             {"name": "a", "notes": "x" * 5001},

@@ -84,7 +84,9 @@ class TestReading:
         assert "general-communication" in found
         assert len(found) >= 8
 
-    @pytest.mark.parametrize("path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "a" * 300, "a%00b", "a%00b/executions"])
+    @pytest.mark.parametrize(
+        "path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "%00", "a" * 300, "a%00b", "a%00b/executions"]
+    )
     async def test_what_is_no_skill_is_not_found(self, owner: Owner, path: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/{path}")) == 404
 
