@@ -135,8 +135,15 @@ class _Lane:
 
     async def _commit(self, batch: list[_Order]) -> None:
         while batch:
+            is_new = self._wire is None or self._wire.is_closed
             try:
                 await self._send(batch)
+            except psycopg.errors.FeatureNotSupported as error:
+                # What was prepared before a migration changed a function is refused for good: it is prepared anew.
+                await self._disconnect()
+                if is_new:
+                    await self._fail_alone(batch, error)
+                    return
             except psycopg.OperationalError as error:
                 if isinstance(error, _ALONE) and len(batch) > 1:
                     await self._roll_back()
@@ -148,13 +155,16 @@ class _Lane:
                 batch = await self._after_break(batch, error)
             except psycopg.Error as error:
                 await self._roll_back()
-                if len(batch) == 1:
-                    _fail(batch, error)
-                else:
-                    await self._one_by_one(batch)
+                await self._fail_alone(batch, error)
                 return
             else:
                 return
+
+    async def _fail_alone(self, batch: list[_Order], error: psycopg.Error) -> None:
+        if len(batch) == 1:
+            _fail(batch, error)
+        else:
+            await self._one_by_one(batch)
 
     async def _one_by_one(self, batch: list[_Order]) -> None:
         # One of them spoilt the transaction for all.

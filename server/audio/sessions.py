@@ -67,5 +67,8 @@ async def delete(runtime: Runtime, user_id: UUID, session_id: UUID) -> None:
     for thread_id in filter(None, (found.analysis_thread_id, found.strategy_thread_id)):
         await runtime.engine.delete_thread(user_id, thread_id)
     async with runtime.database.transaction(user_id) as session:
-        await sessions.remove(session, user_id, session_id)
+        threads = await sessions.remove(session, user_id, session_id)
+    # A strategy may have been begun meanwhile, on a thread of its own.
+    for thread_id in threads:
+        await runtime.engine.delete_thread(user_id, thread_id)
     await files.sweep(runtime.database, runtime.storage, user_id)

@@ -117,3 +117,23 @@ async def test_look_ups_share_a_query_and_keep_nothing() -> None:
     with pytest.raises(psycopg.OperationalError):
         await batches.get(13)
     assert await batches.get(6) == 12
+
+
+async def test_a_function_that_a_migration_has_changed_answers_as_it_is_now(lanes: Lanes, url: str) -> None:
+    """PostgreSQL refuses what was prepared before it answered with other columns."""
+    make = "CREATE FUNCTION lane_function(OUT a INT{}) LANGUAGE sql AS 'SELECT 1{}'"
+    drop = "DROP FUNCTION IF EXISTS lane_function()"
+    asked = ("SELECT * FROM lane_function() WHERE %s", [True])
+    try:
+        for more, value in (("", ""), (", OUT b INT", ", 2")):
+            async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as connection:
+                await connection.execute(drop)
+                await connection.execute(make.format(more, value).encode())
+            answer = await lanes.submit(uuid4(), *asked)
+        assert answer == {"a": 1, "b": 2}
+        # What the server never does is refused, and not asked for again and again.
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            await lanes.submit(uuid4(), "SELECT count(*) FROM lane_test FOR UPDATE", [])
+    finally:
+        async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as connection:
+            await connection.execute(drop)

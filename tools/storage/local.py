@@ -52,7 +52,7 @@ class LocalStorage:
             finally:
                 await asyncio.to_thread(file.close)
             stamp = self._clock.now()
-            await asyncio.to_thread(_publish, incoming, self._root / key, stamp.timestamp())
+            await self._name(incoming, key, stamp)
         except OSError as error:
             if error.errno in _FULL:
                 raise Unavailable("存储空间不足，请稍后再试") from None
@@ -61,6 +61,17 @@ class LocalStorage:
             # After a success there is nothing under this name.
             await asyncio.shield(asyncio.to_thread(incoming.unlink, missing_ok=True))
         return Stored(key, size, stamp)
+
+    async def _name(self, incoming: Path, key: str, stamp: datetime) -> None:
+        path = self._root / key
+        naming = asyncio.create_task(asyncio.to_thread(_publish, incoming, path, stamp.timestamp()))
+        try:
+            await asyncio.shield(naming)
+        except asyncio.CancelledError:
+            # A thread is not cancelled with its task, and who was cancelled does not know the key.
+            await asyncio.gather(naming, return_exceptions=True)
+            await asyncio.to_thread(_unlink, path)
+            raise
 
     async def get(self, key: str) -> AsyncIterator[bytes]:
         """Open the entry at once; an entry that is deleted meanwhile is still read to its end."""

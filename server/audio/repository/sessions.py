@@ -168,12 +168,14 @@ async def failed(session: AsyncSession, limit: int) -> Sequence[Found]:
     return (await session.execute(statement)).all()
 
 
-async def remove(session: AsyncSession, user_id: UUID, session_id: UUID) -> bool:
-    """Delete a recording with all that hangs on it; its files are abandoned with it."""
+async def remove(session: AsyncSession, user_id: UUID, session_id: UUID) -> list[UUID]:
+    """Delete a recording with all that hangs on it, and return the threads of its runs; its files are abandoned."""
     gone = await session.execute(
-        delete(AudioTask).where(AudioTask.id == session_id, AudioTask.user_id == user_id).returning(AudioTask.id)
+        delete(AudioTask)
+        .where(AudioTask.id == session_id, AudioTask.user_id == user_id)
+        .returning(AudioTask.analysis_thread_id, AudioTask.strategy_thread_id)
     )
-    return gone.first() is not None
+    return [thread_id for row in gone for thread_id in row if thread_id is not None]
 
 
 async def speed(session: AsyncSession, user_id: UUID) -> float | None:

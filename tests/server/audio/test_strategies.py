@@ -200,6 +200,24 @@ class TestFailing:
         assert refusal(await asked) == 404
         assert await rows(service, "SELECT id FROM audio.strategy_analysis") == []
 
+    async def test_a_strategy_that_is_begun_while_its_recording_is_deleted_leaves_nothing(
+        self, service: Service, owner: Owner, monkeypatch: Any
+    ) -> None:
+        session_id = await owner.analysed()
+        delete = service.runtime.engine.delete_thread
+        strategies: list[Any] = []
+
+        async def delete_after_a_click(*given: Any) -> bool:
+            if not strategies:
+                strategies.append(data_of(await owner.strategy(session_id)))
+            return await delete(*given)
+
+        monkeypatch.setattr(service.runtime.engine, "delete_thread", delete_after_a_click)
+        data_of(await owner.client.delete(f"{SESSIONS}/{session_id}"))
+        assert strategies
+        assert await rows(service, "SELECT id FROM platform.threads") == []
+        assert files_in(service) == []
+
 
 class TestStream:
     async def test_steps_and_the_answer(self, owner: Owner) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import threading
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +114,25 @@ class TestAllOrNothing:
         with pytest.raises(ConnectionResetError):
             await storage.put("photos", "jpg", broken(), most_bytes=9)
         assert not files(tmp_path)
+
+    async def test_a_task_that_is_cancelled_while_its_entry_gets_its_name(
+        self, storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who was cancelled knows no key: nobody else could delete it."""
+        named, publish = threading.Event(), local._publish
+
+        def publish_slowly(*given: Any) -> None:
+            publish(*given)
+            named.set()
+            time.sleep(0.2)
+
+        monkeypatch.setattr(local, "_publish", publish_slowly)
+        task = asyncio.create_task(storage.put("photos", "jpg", blocks(b"x"), most_bytes=9))
+        await asyncio.to_thread(named.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert files(tmp_path) == []
 
     async def test_a_task_that_is_cancelled(self, storage: LocalStorage, tmp_path: Path) -> None:
         started = asyncio.Event()
