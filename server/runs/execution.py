@@ -239,7 +239,7 @@ class Execution:
             ids=parts.ids,
             repositories=parts.repositories(claimed.owner_id, writer.settle),
         )
-        callbacks = [StepGuard(writer.hold), collector]
+        callbacks = [StepGuard(writer), collector]
         with bind(bound):
             async with parts.workflows.opened(claimed) as graph:
                 await drive(with_saver(graph, saver), claimed, writer, driven, callbacks=callbacks, control=control)

@@ -145,6 +145,11 @@ class RunWriter:
             self._commit()
         await self.flush()
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the run still has its thread for certain: a look at the fence was so short a time ago."""
+        return 0 <= time.time() - self._held_at <= self._doubt_seconds
+
     async def hold(self) -> None:
         """See that the run still has its thread, where that is not certain: for between two steps.
 
@@ -153,7 +158,7 @@ class RunWriter:
         Raises:
             FenceLost: another process has claimed a run on this thread since.
         """
-        if not 0 <= time.time() - self._held_at <= self._doubt_seconds:
+        if not self.is_certain:
             await self.settle()
 
     async def finish(self, ended: Sequence[str | None], calls: Sequence[Usage], worker_id: UUID | None) -> Finished:

@@ -23,7 +23,7 @@ async def test_no_step_begins_after_the_run_was_taken_over(
     runtime: Runtime, owner: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the process had been frozen all the time.
-    monkeypatch.setattr(writer.RunWriter, "hold", writer.RunWriter.settle)
+    monkeypatch.setattr(writer.RunWriter, "is_certain", False)
     log = tmp_path / "log"
     given = {"log": str(log), "seconds": 1.0}
     asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="steps", input=given)
