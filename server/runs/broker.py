@@ -123,7 +123,7 @@ class Broker:
                     self._wake_all()
                     async for notification in connection.notifies():
                         self._dispatch(notification.payload)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("run_broker_reconnects", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
 

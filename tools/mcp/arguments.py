@@ -21,7 +21,7 @@ def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[s
     """
     try:
         validator = _validator(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
-    except ValidationError:
+    except (ValidationError, orjson.JSONEncodeError):
         return ("the tool's input schema is not valid",)
     try:
         return tuple(_sentence(error) for error in islice(validator.iter_errors(dict(arguments)), _MOST_PROBLEMS))
@@ -31,7 +31,12 @@ def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[s
 
 def digest(schema: Mapping[str, Any]) -> str:
     """Return a fingerprint of a schema that does not depend on the order of its keys."""
-    return hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        plain = orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # Too deep, or with numbers and characters that are none: nothing passes it, but it must be told from others.
+        plain = repr(schema).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(plain).hexdigest()
 
 
 @lru_cache(maxsize=_KEPT)

@@ -70,3 +70,18 @@ def test_a_pattern_that_takes_for_ever_is_given_up(pattern: str, keyword: str) -
 def test_numbers_beyond_json_are_no_crash() -> None:
     assert problems(ADD, {"a": 10**400, "b": 3}) == ()
     assert len(problems(ADD, {"a": float("nan"), "b": 3})) == 1
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(levels):
+        schema = {"properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema", [nested(300), {"maximum": 2**70}, {"title": "\ud800"}], ids=["deep", "large", "half"]
+)
+def test_a_schema_that_is_no_json_lets_nothing_pass(schema: dict[str, Any]) -> None:
+    assert problems(schema, {"a": 2}) == ("the tool's input schema is not valid",)
+    assert digest(schema) == digest(schema) != digest({})
