@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cache
+from select import POLLIN, poll
 from typing import Any, Final, LiteralString, NamedTuple, Self
 
 import psycopg
@@ -27,6 +28,7 @@ _FORMATS: Final = {"s": PyFormat.AUTO, "b": PyFormat.BINARY}
 _BEGIN: Final[Order] = ("BEGIN", ())
 _COMMIT: Final[Order] = ("COMMIT", ())
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE, ExecStatus.PIPELINE_ABORTED)
+_LOOK_SECONDS: Final = 0.25
 
 
 class _Statement(NamedTuple):
@@ -50,6 +52,7 @@ class Wire:
         self._broken: psycopg.Error | None = None
         self._is_under_way = False
         self._loop.add_reader(self._socket, self._read)
+        self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     @classmethod
     async def connect(cls, url: str, *, options: str) -> Self:
@@ -179,6 +182,25 @@ class Wire:
         finally:
             self._woken = None
 
+    def _look(self) -> None:
+        """See now and then that what has come was told of: a loop loses a socket's watch where numbers are used again.
+
+        It was seen once, at a broken connection, after PostgreSQL had been killed several times; who waits for an
+        answer would wait for ever. psycopg's own waits end ten times a second for the same reason.
+        """
+        self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
+        if self._woken is None:
+            return
+        waiting = poll()
+        waiting.register(self._socket, POLLIN)
+        if waiting.poll(0):
+            self._loop.remove_reader(self._socket)
+            self._loop.add_reader(self._socket, self._read)
+            self._read()
+        else:
+            # Who waits to send on looks for himself.
+            self._wake()
+
     def _read(self) -> None:
         try:
             self._pgconn.consume_input()
@@ -197,6 +219,7 @@ class Wire:
     def _unwatch(self) -> None:
         # The number may be another socket's by the time that the connection is closed a second time.
         if self._socket >= 0:
+            self._looking.cancel()
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             os.close(self._socket)

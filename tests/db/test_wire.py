@@ -128,3 +128,30 @@ async def test_a_text_that_is_no_unicode_is_refused_as_data(wire: Wire) -> None:
     with pytest.raises(psycopg.DataError):
         await wire.execute(("SELECT %s::text", ["\ud800"]))
     assert wire.is_idle
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_watch_that_got_lost_is_noticed(
+    database_url: str, loop_factory: Callable[[], asyncio.AbstractEventLoop], *, breaks: bool
+) -> None:
+    """A number that is used again by somebody else, who then stops watching what he believes to be his."""
+
+    async def lose() -> None:
+        async with door_to(for_psycopg(database_url)) as (door, url):
+            wire = await Wire.connect(url, options=search_path_option())
+            waiting = asyncio.create_task(wire.execute(("SELECT pg_sleep(0.2)::text AS slept", [])))
+            await asyncio.sleep(0.1)
+            asyncio.get_running_loop().remove_reader(wire._socket)
+            if breaks:
+                await door.shut()
+            async with asyncio.timeout(5):
+                await asyncio.wait({waiting})
+            if breaks:
+                assert isinstance(waiting.exception(), psycopg.OperationalError)
+            else:
+                assert waiting.result() == {"slept": ""}
+            await wire.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(lose())
