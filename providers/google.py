@@ -1,5 +1,6 @@
 """Gemini's client. Imported where a role names it: it takes a second, and most processes need one vendor or none."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from google.genai.errors import APIError
@@ -18,8 +19,15 @@ class WholeGoogle(Whole, ChatGoogleGenerativeAI):
     own_error: ClassVar[type[Exception]] = APIError
 
 
-def build(model: str, limits: Limits, settings: Settings, metadata: dict[str, Any]) -> BaseChatModel:
-    """Make the client of a model. Blocking."""
+def build(
+    model: str,
+    limits: Limits,
+    settings: Settings,
+    metadata: dict[str, Any],
+    client: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> BaseChatModel:
+    """Make the client of a model; `client` is for its HTTP client, `more` for what not every model has. Blocking."""
     return WholeGoogle(
         model=model,
         api_key=settings.google_api_key,
@@ -28,6 +36,8 @@ def build(model: str, limits: Limits, settings: Settings, metadata: dict[str, An
         max_tokens=limits.max_tokens,
         timeout=limits.timeout_seconds,
         max_retries=1,  # attempts in all, in Google's client
-        client_args={"verify": trusted(), "ssl": trusted()},  # for HTTP, and for the WebSockets it might open
+        # For HTTP, and for the WebSockets it might open.
+        client_args={**(client or {}), "verify": trusted(), "ssl": trusted()},
         metadata=metadata,
+        **more,
     )

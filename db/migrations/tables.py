@@ -4,11 +4,11 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from db.models import audio, auth, calls, chat, counseling, interpret, platform, recordings, skills
+from db.models import audio, auth, calls, chat, counseling, counseling_login, interpret, platform, recordings, skills
 from db.models.base import Base
 
 # Importing them is what fills the metadata.
-_MODELS: Final = (audio, auth, calls, chat, counseling, interpret, platform, recordings, skills)
+_MODELS: Final = (audio, auth, calls, chat, counseling, counseling_login, interpret, platform, recordings, skills)
 _SCHEMAS: Final = frozenset({"audio", "auth", "chat", "counseling", "interpret", "platform", "public"})
 
 METADATA: Final[MetaData] = Base.metadata

@@ -2,23 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from tools.text.split import cut, pack
-from tools.text.tokens import estimate
+from tools.text.turns import Budgets, Turn, in_pieces
 
 # Estimated tokens. A call somewhat larger than a part is still read at once: one answer is sooner there than three.
 WHOLE_BUDGET: Final = 5000
 PART_BUDGET: Final = 4000
 MOST_PARTS: Final = 24
-# What the lines of a part leave free, for the line that tells of turns left out.
-_NOTICE: Final = 40
-
-
-class _Piece(NamedTuple):
-    turn: int
-    line: str
+_BUDGETS: Final = Budgets(WHOLE_BUDGET, PART_BUDGET, notice=40, most=MOST_PARTS)
 
 
 def transcript_lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -43,24 +35,5 @@ def split_transcript(lines: Sequence[str]) -> list[str]:
     A turn larger than a part is cut; each of its pieces names the speaker. Of a call beyond `MOST_PARTS` parts both
     ends are kept, and a line says how many turns are left out between them.
     """
-    if sum(estimate(line) + 1 for line in lines) <= WHOLE_BUDGET:
-        return ["\n".join(lines)]
-    pieces = list(chain.from_iterable(_pieces(turn, line) for turn, line in enumerate(lines)))
-    groups = pack([estimate(piece.line) + 1 for piece in pieces], PART_BUDGET - _NOTICE)
-    parts = ["\n".join(pieces[place].line for place in group) for group in groups]
-    if len(parts) <= MOST_PARTS:
-        return parts
-    half = MOST_PARTS // 2
-    dropped = {pieces[place].turn for group in groups[half:-half] for place in group}
-    head, tail = parts[:half], parts[-half:]
-    head[-1] += f"\n[… {len(dropped)} turns left out / 此处省略 {len(dropped)} 轮 …]"
-    return head + tail
-
-
-def _pieces(turn: int, line: str) -> list[_Piece]:
-    room = PART_BUDGET - _NOTICE - 1
-    if estimate(line) <= room:
-        return [_Piece(turn, line)]
-    role, content = line.split(": ", 1)
-    speaker = f"{role}: "
-    return [_Piece(turn, speaker + piece) for piece in cut(content, room - estimate(speaker))]
+    turns = [Turn(f"{role}: ", content) for role, content in (line.split(": ", 1) for line in lines)]
+    return in_pieces(turns, _BUDGETS, lambda count: f"[… {count} turns left out / 此处省略 {count} 轮 …]")

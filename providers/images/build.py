@@ -7,7 +7,6 @@ from langchain_core.language_models import BaseChatModel
 from core.settings import Settings, SettingsError
 from providers.images.bounds import PLAIN, bounded
 from providers.limits import Limits
-from providers.tls import trusted
 from providers.vendors import NO_KEY, ModelName, is_openai
 
 _PROVIDERS: Final = ("google_genai", "openai")
@@ -31,25 +30,16 @@ def build(name: ModelName, limits: Limits, settings: Settings, metadata: dict[st
     if name.provider == "google_genai":
         from google.genai.types import Modality  # noqa: PLC0415 - a second each, and most processes need one or none
 
-        from providers.google import WholeGoogle  # noqa: PLC0415
+        from providers import google  # noqa: PLC0415
 
-        return WholeGoogle(
-            model=name.model,
-            api_key=settings.google_api_key,
-            base_url=settings.google_gemini_base_url,
-            temperature=limits.temperature,
-            max_tokens=limits.max_tokens,
-            timeout=limits.timeout_seconds,
-            max_retries=1,  # attempts in all, in Google's client
+        return google.build(
+            name.model,
+            limits,
+            settings,
+            metadata,
+            {"event_hooks": {"response": [bounded]}, "headers": dict(PLAIN)},
             # A model that is asked for a picture alone answers some descriptions with an error.
             response_modalities=[Modality.TEXT, Modality.IMAGE],
-            client_args={
-                "event_hooks": {"response": [bounded]},
-                "headers": dict(PLAIN),
-                "verify": trusted(),
-                "ssl": trusted(),
-            },
-            metadata=metadata,
         )
     from providers.images.endpoint import endpoint  # noqa: PLC0415
 

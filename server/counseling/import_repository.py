@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models.auth import User
-from db.models.counseling import AssistantStudent, CounselingUser, VisitorInstance, WhitelistEmail
+from db.models.counseling import AssistantStudent, CounselingUser, VisitorInstance
+from db.models.counseling_login import WhitelistEmail
 from server.counseling.whitelist import Listed
 
 
