@@ -23,7 +23,7 @@ import psutil
 import structlog
 
 from core.files import open_private
-from db.embedded.cluster import ENVIRONMENT
+from db.embedded.cluster import ENVIRONMENT, SCRAM_ITERATIONS
 from db.embedded.layout import SOCKET_PORT, Layout
 
 log = structlog.get_logger(__name__)
@@ -135,6 +135,7 @@ def _settings(layout: Layout) -> dict[str, str]:
         "cluster_name": _cluster_name(layout),
         "max_connections": "200",
         "shared_buffers": "128MB",
+        "scram_iterations": str(SCRAM_ITERATIONS),
         "timezone": "UTC",
         "log_timezone": "UTC",
         "logging_collector": "off",
