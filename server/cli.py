@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from core.settings import Settings
-from server import eval_commands, key_commands
+from server import eval_commands, key_commands, memory
 from server.audio import commands as audio_commands
 from server.command import load_settings, run
 from server.counseling import commands
@@ -55,8 +55,7 @@ def worker(config: Configs = None) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from server import memory  # noqa: PLC0415 - heavy imports wait for a command
-    from server.database import located, migrate  # noqa: PLC0415
+    from server.database import located, migrate  # noqa: PLC0415 - heavy imports wait for a command
     from server.runtime import open_runtime, preflight  # noqa: PLC0415
     from server.threads import widen  # noqa: PLC0415
     from server.worker import running_worker  # noqa: PLC0415
@@ -125,9 +124,13 @@ def demo(
 
 def main() -> None:
     """Run the command line."""
-    with suppress(KeyboardInterrupt):
-        app()
-    sys.exit(130)
+    memory.begin()
+    try:
+        with suppress(KeyboardInterrupt):
+            app()
+        sys.exit(130)
+    finally:
+        memory.leave()
 
 
 if __name__ == "__main__":

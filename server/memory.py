@@ -7,8 +7,18 @@ from typing import Final
 _YOUNG: Final = 50_000
 
 
+def begin() -> None:
+    """Look seldom at what the start makes: nearly all of it stays."""
+    gc.set_threshold(_YOUNG, 20, 20)
+
+
 def settle() -> None:
     """Leave what the start has loaded alone for good, and look at what is new less often. Blocking, for a moment."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
+    begin()
+
+
+def leave() -> None:
+    """Let the process end without a last look at all that it holds: that takes longer than most commands."""
+    gc.freeze()

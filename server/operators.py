@@ -9,7 +9,6 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from checkpoints import reencryption as checkpoints_reencryption
 from core.clock import SystemClock, render_seconds
 from core.errors import Conflict
 from core.keyring import Keyring
@@ -18,8 +17,6 @@ from db import backup
 from db.database import Database
 from db.roles import role_url
 from server.auth import api_keys
-from server.calls import reencryption as calls_reencryption
-from server.calls.aliyun import secrets_keyring
 from server.database import located, migrate
 
 
@@ -74,6 +71,10 @@ async def reencrypt(settings: Settings) -> None:
     Raises:
         Conflict: some of it could not be read.
     """
+    from checkpoints import reencryption as checkpoints_reencryption  # noqa: PLC0415 - other commands start without it
+    from server.calls import reencryption as calls_reencryption  # noqa: PLC0415
+    from server.calls.aliyun import secrets_keyring  # noqa: PLC0415
+
     failed = 0
     keys = settings.checkpoint_key
     async with located(settings) as url:

@@ -11,11 +11,21 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from core import logging
+from server import memory
 from server.database import migrate
 from tests.kit import database, order
 from tests.kit.directories import crossable
 
 OUR_PACKAGES = ["checkpoints", "core", "db", "graphs", "jobs", "nodes", "providers", "server", "skills", "tools"]
+
+
+def pytest_configure() -> None:
+    memory.begin()
+
+
+def pytest_collection_finish() -> None:
+    # As in a server that has started: what is loaded now stays.
+    memory.settle()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
