@@ -47,7 +47,9 @@ async def running_service(
     sender: CodeSender | None = None,
     tools: ToolHub | None = None,
 ) -> AsyncIterator[Service]:
-    settings = Settings.load({"ENV": "test", "DATA_DIR": str(data_dir), **(environ or {})}, dotenv=None)
+    # To write our skills down takes a third of a start; tests that need skills say where they are.
+    places = {"DATA_DIR": str(data_dir), "SKILLS_DIR": str(data_dir / "skills")}
+    settings = Settings.load({"ENV": "test", **places, **(environ or {})}, dotenv=None)
     app = create_app(settings, url, clock=clock, sender=sender, tools=tools)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

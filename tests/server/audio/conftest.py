@@ -12,12 +12,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from skills.catalog import SKILLS
 from tests.kit import recordings
 from tests.kit.app import Service, running_service
 from tests.kit.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent.parent.parent
 PROJECT = ROOT / "tests" / "projects" / "audio" / "langgraph.json"
+OUR_SKILLS = {"SKILLS_DIR": str(SKILLS)}
 ROLES = ["transcribe", "review", "scene", "strategy", "fuse"]
 UPLOAD = "/api/v1/audio/upload"
 SESSIONS = "/api/v1/tasks/sessions"
@@ -29,7 +31,7 @@ def environment(models: ModelServer, **more: str) -> dict[str, str]:
     chosen = models.environment(provider="openai", roles=ROLES)
     generous = {"RATE_LIMIT_UPLOADS": "100000/minute", "MODEL_MAX_ATTEMPTS": "1"}
     generous["MAX_RECORDING_BYTES"] = str(8 * 1024 * 1024)
-    return chosen | generous | {"COLLOQUY_CONFIG": str(PROJECT)} | more
+    return chosen | generous | {"COLLOQUY_CONFIG": str(PROJECT)} | OUR_SKILLS | more
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from server.audio.storage import bucket_of, storage_from
 from server.runtime import preflight
 from tests.kit.app import Service, running_service
 from tests.kit.object_store import BUCKET, KEY_ID, KEY_SECRET, REGION, ObjectStore
-from tests.server.audio.conftest import ROOT, Owner, data_of, refusal, rows
+from tests.server.audio.conftest import OUR_SKILLS, ROOT, Owner, data_of, refusal, rows
 
 EXAMPLES = ROOT / "examples" / "audio" / "recordings"
 GIVEN = {
@@ -42,6 +42,7 @@ async def service(database_url: str, tmp_path: Path, store: ObjectStore) -> Asyn
         "OSS_ACCESS_KEY_SECRET": KEY_SECRET,
         "OSS_PATH_STYLE": "1",
         "COLLOQUY_CONFIG": str(ROOT / "langgraph.json"),
+        **OUR_SKILLS,
     }
     async with running_service(database_url, tmp_path / "data", bucket) as service:
         yield service

@@ -13,7 +13,7 @@ from tests.kit.app import Service, running_service
 from tests.kit.model_faults import Status
 from tests.kit.model_protocols import ModelRequest
 from tests.kit.model_server import ModelServer
-from tests.server.audio.conftest import SESSIONS, Owner, data_of, files_in, refusal, rows
+from tests.server.audio.conftest import OUR_SKILLS, SESSIONS, Owner, data_of, files_in, refusal, rows
 from tests.skills.making import put, text
 
 ROLES = ["transcribe", "review", "scene", "strategy", "fuse", "image"]
@@ -183,7 +183,8 @@ class TestOffline:
 
     @pytest.fixture
     async def service(self, database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-        async with running_service(database_url, tmp_path / "data", {"RATE_LIMIT_UPLOADS": "1000/minute"}) as service:
+        environ = {"RATE_LIMIT_UPLOADS": "1000/minute", **OUR_SKILLS}
+        async with running_service(database_url, tmp_path / "data", environ) as service:
             yield service
 
     async def test_an_example_with_its_transcript(self, service: Service, owner: Owner) -> None:

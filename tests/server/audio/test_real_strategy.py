@@ -12,7 +12,7 @@ from tests.kit.app import Service, running_service
 from tests.kit.model_faults import Status
 from tests.kit.model_protocols import ModelRequest
 from tests.kit.model_server import ModelServer
-from tests.server.audio.conftest import ROOT, SESSIONS, Owner, data_of, environment, rows
+from tests.server.audio.conftest import OUR_SKILLS, ROOT, SESSIONS, Owner, data_of, environment, rows
 from tests.skills.making import put, text
 
 REAL = str(ROOT / "langgraph.json")
@@ -109,7 +109,7 @@ async def test_a_scene_alone_writes_nothing(service: Service, coached: tuple[Own
 
 
 async def test_offline_it_is_made_by_rules_with_cards(database_url: str, tmp_path: Path) -> None:
-    async with running_service(database_url, tmp_path / "data", {"COLLOQUY_CONFIG": REAL}) as service:
+    async with running_service(database_url, tmp_path / "data", {"COLLOQUY_CONFIG": REAL, **OUR_SKILLS}) as service:
         owner = Owner(await service.as_user(), RELEASE)
         session_id = await owner.analysed(name="a.mp3", transcript=RELEASE_SPOKEN)
         response = await owner.strategy(session_id)
