@@ -33,8 +33,7 @@ from server.runs.workflows import Workflows
 from tools.audio.worker import AudioTools
 from tools.mcp import configuration as tool_servers
 from tools.mcp.environment import hub_from
-from tools.mcp.hub import McpHub
-from tools.mcp.model import ToolHub
+from tools.mcp.model import OpenToolHub, ToolHub
 from tools.storage.model import OpenStorage
 
 _SYSTEM_CONNECTIONS: Final = 4
@@ -59,7 +58,7 @@ class Runtime:
     lanes: Lanes
     serde: SerializerProtocol
     engine: RunEngine
-    hub: McpHub
+    hub: OpenToolHub
     tools: ToolHub
     storage: OpenStorage
     audio_tools: AudioTools

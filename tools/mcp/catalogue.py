@@ -2,21 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tools.mcp.listing import Listing
-from tools.mcp.model import Tool, UnknownTool
+from tools.mcp.model import Disabled, Tool, UnknownTool
 from tools.mcp.server import PluggedServer
-
-# Names of tools that an operator has switched off: a name as it is shown, `server.tool`, or a tool's own name, which
-# switches it off on every server.
-Disabled = Callable[[], Awaitable[Collection[str]]]
-
-
-async def none_disabled() -> Collection[str]:
-    """Switch nothing off."""
-    return ()
 
 
 class Catalogue:

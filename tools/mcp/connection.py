@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import anyio
+
+# The client imports it when the first answer is checked: on the event loop.
+import jsonschema  # noqa: F401
 import structlog
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client import ClientRequestContext

@@ -2,21 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from tools.mcp.attempt import Attempts
-from tools.mcp.catalogue import Catalogue, Disabled, none_disabled
+from tools.mcp.catalogue import Catalogue
 from tools.mcp.configuration import ServerConfig
 from tools.mcp.limits import Limits
-from tools.mcp.model import Answers, InputNeeded, ServerHealth, Tool, ToolResult, ToolTimedOut, ToolUnreachable
+from tools.mcp.model import (
+    Answers,
+    Disabled,
+    InputNeeded,
+    Observer,
+    Outcome,
+    ServerHealth,
+    Tool,
+    ToolResult,
+    ToolTimedOut,
+    ToolUnreachable,
+    none_disabled,
+)
 from tools.mcp.server import PluggedServer
-
-Outcome = Literal["ok", "tool_error", "input_needed", "timed_out", "unreachable"]
-# Called after each call of a tool with server, tool (its own name), outcome and seconds, retries included.
-Observer = Callable[[str, str, Outcome, float], None]
 
 _FIRST_WAIT_SECONDS: Final = 0.1
 _LONGEST_WAIT_SECONDS: Final = 2.0
@@ -25,7 +33,7 @@ _PATIENCE: Final = 2
 
 
 class McpHub:
-    """Implements `ToolHub` on real servers. `start` does not wait for any of them."""
+    """Implements `OpenToolHub` on real servers. `start` does not wait for any of them."""
 
     def __init__(
         self,

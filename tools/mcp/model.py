@@ -1,6 +1,6 @@
 """What the MCP hub deals in: tools, results, requests for input, and how a call can fail (K36, G18–G21)."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -9,6 +9,12 @@ from core.errors import ColloquyError, InvalidInput, TimedOut
 EXEC_FAIL: Final = "EXEC_FAIL"
 
 Breaker = Literal["closed", "open", "half_open"]
+Outcome = Literal["ok", "tool_error", "input_needed", "timed_out", "unreachable"]
+# Called after each call of a tool with server, tool (its own name), outcome and seconds, retries included.
+Observer = Callable[[str, str, Outcome, float], None]
+# Names of tools that an operator has switched off: a name as it is shown, `server.tool`, or a tool's own name, which
+# switches it off on every server.
+Disabled = Callable[[], Awaitable[Collection[str]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,3 +164,24 @@ class ToolHub(Protocol):
             ToolTimedOut: no answer within the limit.
         """
         ...
+
+
+class OpenToolHub(ToolHub, Protocol):
+    """A hub with connections of its own."""
+
+    def start(self) -> None:
+        """Begin to connect to all servers, in the background."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections and child processes."""
+        ...
+
+    def health(self) -> tuple[ServerHealth, ...]:
+        """Tell how each server is, as far as is known; asks none of them."""
+        ...
+
+
+async def none_disabled() -> Collection[str]:
+    """Switch nothing off."""
+    return ()

@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tools.mcp.model import Answers, InputNeeded, Tool, ToolResult, UnknownTool
+from tools.mcp.model import Answers, InputNeeded, ServerHealth, Tool, ToolResult, UnknownTool
 
 
 class NoServers:
-    """Offers no tool."""
+    """Implements `OpenToolHub`: offers no tool."""
+
+    def start(self) -> None:
+        """Connect to nobody."""
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+    def health(self) -> tuple[ServerHealth, ...]:
+        """Return nothing."""
+        return ()
 
     async def tools(self) -> tuple[Tool, ...]:
         """Return nothing."""

@@ -8,6 +8,7 @@ from core.settings import Settings
 from tests.kit.processes import ROOT
 from tests.kit.tool_servers import plugged, result_of
 from tools.mcp.environment import hub_from
+from tools.mcp.hub import McpHub
 from tools.mcp.model import ToolResult
 
 
@@ -15,6 +16,7 @@ async def test_the_script_of_the_settings_is_the_server_default() -> None:
     script = str(ROOT / "examples" / "mcp" / "demo_server.py")
     settings = Settings.load({"MCP_SCRIPT_PATH": script}, dotenv=None)
     hub = await asyncio.to_thread(hub_from, settings)
+    assert isinstance(hub, McpHub)
     async with hub:
         result = await hub.call("add", {"a": 2, "b": 3}, call_id="1")
         tools = {tool.name: tool for tool in await hub.tools()}
