@@ -1,4 +1,4 @@
-"""A server without a worker and two workers, for the tests of one file."""
+"""A server without a worker and two workers, for all faults one after another."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.faults.fleet import Fleet, fleet
 from tests.kit.processes import QUICK_BEATS, Program
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running() -> Iterator[tuple[Fleet, Program]]:
     async def start(fleet: Fleet) -> Program:
         front = await fleet.server("--no-worker")
