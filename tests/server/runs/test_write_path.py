@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,11 +46,21 @@ async def say(runtime: Runtime, owner: UUID, thread_id: UUID, text: str, workflo
 
 
 async def in_memory(texts: list[str]) -> list[Any]:
+    """Return the messages after all turns of a conversation, as LangGraph itself keeps them."""
+    return [turn async for turn in turns_in_memory(texts)][-1]
+
+
+async def turns_in_memory(texts: list[str]) -> AsyncIterator[list[Any]]:
+    """Yield the messages after each turn."""
     graph = chat_graphs._chat.compile(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
     for text in texts:
         await graph.ainvoke({"messages": [HumanMessage(text, id=f"human-{text}")]}, config)
-    return list((await graph.aget_state(config)).values["messages"])
+        yield list((await graph.aget_state(config)).values["messages"])
+
+
+def told(messages: list[Any]) -> list[tuple[str, str]]:
+    return [(message.id, message.content) for message in messages]
 
 
 def said(messages: list[Any]) -> list[tuple[str, str]]:
@@ -73,16 +84,14 @@ async def test_a_long_conversation_is_kept_as_it_is(
     for text in TURNS:
         await say(runtime, owner, thread, text)
     states = ThreadStates(runtime.database.pool, runtime.workflows, runtime.serde)
-    expected = [(message.id, message.content) for message in await in_memory(TURNS)]
+    expected = [told(messages) async for messages in turns_in_memory(TURNS)]
     found = await states.read(owner, thread)
-    assert [(message.id, message.content) for message in found["values"]["messages"]] == expected
+    assert told(found["values"]["messages"]) == expected[-1]
     assert found["values"]["turn"] == len(TURNS)
     history = await states.history(owner, thread, limit=1000)
     assert len(history) == 3 * len(TURNS)
-    for number, state in enumerate(history[3::3]):
-        kept = len(TURNS) - 1 - number
-        before = [(message.id, message.content) for message in await in_memory(TURNS[:kept])]
-        assert [(message.id, message.content) for message in state["values"]["messages"]] == before
+    for state, before in zip(history[3::3], reversed(expected[:-1]), strict=True):
+        assert told(state["values"]["messages"]) == before
 
 
 async def test_two_processes_take_turns(runtime: Runtime, owner: UUID, database_url: str, settings: Settings) -> None:
