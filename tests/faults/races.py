@@ -18,6 +18,9 @@ from tests.kit.processes import Program
 
 _AT_ONCE: Final = 5
 _STEPS: Final = 3
+_STEP_SECONDS: Final = 0.1
+# What is to be refused has to come while the first run is not done yet, on a busy machine too.
+_LONG_STEP_SECONDS: Final = 1.0
 _END_SECONDS: Final = 60.0
 _STRATEGIES: Final = ("reject", "enqueue", "interrupt", "rollback")
 _ATTEMPTS: Final = {1, 2, 3}
@@ -72,9 +75,10 @@ async def double_texts(fleet: Fleet, front: Program, random: Random, runs: int) 
 async def _text(fleet: Fleet, clients: list[LangGraphClient], strategy: Any, report: Report) -> None:
     thread = (await clients[0].threads.create())["thread_id"]
     labels = [f"{strategy}-{uuid4().hex[:8]}" for _ in range(_AT_ONCE)]
+    seconds = _LONG_STEP_SECONDS if strategy == "reject" else _STEP_SECONDS
 
     async def ask(number: int) -> Any:
-        asked: dict[str, Any] = {"label": labels[number], "steps": _STEPS, "seconds": 0.1}
+        asked: dict[str, Any] = {"label": labels[number], "steps": _STEPS, "seconds": seconds}
         return await clients[number % 2].runs.create(thread, "work", input=asked, multitask_strategy=strategy)
 
     answers = await asyncio.gather(*map(ask, range(_AT_ONCE)), return_exceptions=True)
