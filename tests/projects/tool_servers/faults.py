@@ -6,6 +6,7 @@ file, it ends at once), SILENT (it does not tell that its tools have changed), M
 answers; `deaf`: it does not even notice when it is to end).
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -21,6 +22,9 @@ match os.environ.get("MODE"):
         sys.exit(not sys.stdin.read())
     case "deaf":
         time.sleep(600)
+
+# Most tests start it anew, and collections are a quarter of a start and of an end.
+gc.disable()
 
 from typing import Annotated
 
@@ -205,6 +209,7 @@ def environment() -> list[str]:
 
 
 if __name__ == "__main__":
+    gc.freeze()
     if len(sys.argv) > 1:
         server.run("streamable-http", port=int(sys.argv[1]))
     else:
