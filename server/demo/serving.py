@@ -31,7 +31,9 @@ def key_of(settings: Settings) -> str:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """Give the address of the server that runs, or of one that is started for the time being."""
     address = f"http://{settings.host}:{settings.port}"
-    if await _answers(address):
+    async with _asking(address) as client:
+        is_there = await _answers(client)
+    if is_there:
         yield address
         return
     typer.echo("No server is running: one is started for this demonstration.\n")
@@ -62,15 +64,20 @@ async def started(extra: Mapping[str, str]) -> AsyncIterator[str]:
 
 async def _until_answers(address: str, process: asyncio.subprocess.Process) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not await _answers(address):
-        if process.returncode is not None or time.monotonic() > deadline:
-            raise typer.BadParameter("the server did not start; `make run` shows why")
-        await asyncio.sleep(0.1)
+    # One client for all questions: each of its own would read all certificates anew.
+    async with _asking(address) as client:
+        while not await _answers(client):
+            if process.returncode is not None or time.monotonic() > deadline:
+                raise typer.BadParameter("the server did not start; `make run` shows why")
+            await asyncio.sleep(0.1)
 
 
-async def _answers(address: str) -> bool:
+def _asking(address: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=address, timeout=2)
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=2) as client:
-            return (await client.get(f"{address}/health")).status_code == httpx.codes.OK
+        return (await client.get("/health")).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

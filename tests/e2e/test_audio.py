@@ -14,7 +14,6 @@ import pytest
 
 from tests.graphs.audio_setting import advice, answered
 from tests.graphs.recording_setting import EXAMPLES, REVIEW, spoken_in
-from tests.kit.directories import crossable
 from tests.kit.model_faults import Delay
 from tests.kit.model_protocols import ModelRequest
 from tests.kit.model_server import ModelServer
@@ -54,14 +53,14 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with crossable() as path, ModelServer() as models:
+def house(data_dir: Path, tmp_path: Path) -> Iterator[House]:
+    with ModelServer() as models:
         models.script("transcribe", spoken_in("home-for-new-year"))
         models.script("review", REVIEW)
         models.script("scene", json.dumps({"scene_category": "workplace", "scene_confidence": 0.9}))
         models.script("strategy", lambda request: answered(advice(_skill(request), quotes=["我不放心"])))
         models.script("fuse", FUSED)
-        yield House(path / "data", tmp_path, models)
+        yield House(data_dir, tmp_path, models)
 
 
 def _skill(request: ModelRequest) -> str:

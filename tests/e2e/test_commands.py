@@ -9,9 +9,9 @@ import httpx
 from tests.kit.processes import ROOT, command, environment, free_port, served
 
 
-def test_migrate_may_be_given_twice(data_dir: Path) -> None:
+def test_migrate_may_be_given_twice(no_data_dir: Path) -> None:
     for _ in range(2):
-        done = command("migrate", environ=environment(data_dir))
+        done = command("migrate", environ=environment(no_data_dir))
         assert (done.returncode, "current schema" in done.stdout) == (0, True), done.stderr
 
 
@@ -50,8 +50,8 @@ def test_keys_are_made_listed_and_revoked(data_dir: Path, tmp_path: Path) -> Non
             assert done.stderr.startswith("colloquy: ")
 
 
-def test_the_demonstration_shows_every_example(data_dir: Path) -> None:
-    done = command("demo", environ=environment(data_dir, PORT=str(free_port())))
+def test_the_demonstration_shows_every_example(no_data_dir: Path) -> None:
+    done = command("demo", environ=environment(no_data_dir, PORT=str(free_port())))
     assert done.returncode == 0, done.stderr
     for path in (ROOT / "examples" / "calls").glob("*.json"):
         assert json.loads(path.read_text())["title"] in done.stdout

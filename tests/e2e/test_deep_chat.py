@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from tests.kit.deep_chat import TEXT
-from tests.kit.directories import crossable
 from tests.kit.model_faults import SlowTokens
 from tests.kit.model_server import ModelServer
 from tests.kit.processes import QUICK_BEATS, Program, environment, served
@@ -36,36 +35,40 @@ def until(found: Callable[[], Any]) -> Any:
     raise AssertionError("it does not come")
 
 
-def history(server: Program, who: dict[str, str]) -> dict[str, Any]:
-    url = f"{server.address}{SESSIONS}/{who['session_id']}/messages"
-    body: dict[str, Any] = httpx.get(url, params={"user_id": who["user_id"]}, timeout=20).json()
+def history(client: httpx.Client, who: dict[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(f"{SESSIONS}/{who['session_id']}/messages", params=user_of(who)).json()
     return body
 
 
+def user_of(who: dict[str, str]) -> dict[str, str]:
+    return {"user_id": who["user_id"]}
+
+
 @pytest.mark.timeout(240)
-def test_a_crash_in_the_middle_of_an_answer(models: ModelServer, tmp_path: Path) -> None:
+def test_a_crash_in_the_middle_of_an_answer(data_dir: Path, models: ModelServer, tmp_path: Path) -> None:
     models.script("content_generation", SlowTokens(TEXT, 0.05))
-    with crossable() as path:
-        environ = environment(path / "data", **models.environment(provider="openai", roles=ROLES)) | QUICK_BEATS
-        with served(environ, tmp_path / "first.log") as first:
-            who = {name: httpx.get(first.address + INIT).json()[name] for name in ("user_id",)}
-            made = httpx.post(f"{first.address}/api/v1/chat/new", json=who).json()
-            who["session_id"] = made["session_id"]
-            body = who | {"message": WISH, "mode": "deep"}
-            with httpx.stream("POST", first.address + CHAT, json=body, params={"stream": "1"}, timeout=60) as response:
-                deltas = (line for line in response.iter_lines() if line == "event: delta")
-                # What the steps before have brought is committed within a tenth of a second, here two words.
-                assert len(list(islice(deltas, 8))) == 8
-                first.kill()
-        models.script("content_generation", TEXT)
-        with served(environ, tmp_path / "second.log") as second:
-            done = until(lambda: (h := history(second, who))["pagination"]["total"] == 2 and h)
-            assert TEXT in done["messages"][1]["content"]
-            # The step in flight was asked again, and no other.
-            assert (models.calls("planning"), models.calls("content_generation")) == (1, 2)
-            url = f"{second.address}{SESSIONS}/{who['session_id']}/stream"
-            stream = httpx.get(url, params={"user_id": who["user_id"]}, timeout=60).text
-            assert "event: reset" in stream
-            assert stream.rstrip().rpartition("event: ")[2].startswith("result")
-            answer = httpx.post(second.address + CHAT, json=body | {"mode": "chat", "message": "谢谢"}, timeout=60)
-            assert answer.status_code == 200
+    environ = environment(data_dir, **models.environment(provider="openai", roles=ROLES)) | QUICK_BEATS
+    with served(environ, tmp_path / "first.log") as first, client_of(first) as client:
+        who = user_of(client.get(INIT).json())
+        who["session_id"] = client.post("/api/v1/chat/new", json=who).json()["session_id"]
+        body = who | {"message": WISH, "mode": "deep"}
+        with client.stream("POST", CHAT, json=body, params={"stream": "1"}) as response:
+            deltas = (line for line in response.iter_lines() if line == "event: delta")
+            # What the steps before have brought is committed within a tenth of a second, here two words.
+            assert len(list(islice(deltas, 8))) == 8
+            first.kill()
+    models.script("content_generation", TEXT)
+    with served(environ, tmp_path / "second.log") as second, client_of(second) as client:
+        done = until(lambda: (h := history(client, who))["pagination"]["total"] == 2 and h)
+        assert TEXT in done["messages"][1]["content"]
+        # The step in flight was asked again, and no other.
+        assert (models.calls("planning"), models.calls("content_generation")) == (1, 2)
+        stream = client.get(f"{SESSIONS}/{who['session_id']}/stream", params=user_of(who)).text
+        assert "event: reset" in stream
+        assert stream.rstrip().rpartition("event: ")[2].startswith("result")
+        answer = client.post(CHAT, json=body | {"mode": "chat", "message": "谢谢"})
+        assert answer.status_code == 200
+
+
+def client_of(server: Program) -> httpx.Client:
+    return httpx.Client(base_url=server.address, timeout=60)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.directories import crossable
 from tests.kit.model_server import ModelServer
 from tests.kit.processes import ROOT, environment, served
 from tests.server.chat.test_real_graph import script
@@ -20,11 +19,11 @@ def run(address: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(240)
-def test_all_cases_pass_and_a_wrong_server_is_noticed(tmp_path: Path) -> None:
-    with ModelServer() as models, crossable() as data_dir:
+def test_all_cases_pass_and_a_wrong_server_is_noticed(data_dir: Path, tmp_path: Path) -> None:
+    with ModelServer() as models:
         script(models)
         settings = models.environment(provider="openai", roles=ROLES) | {"CHAT_SESSION_TTL_SECONDS": "2"}
-        with served(environment(data_dir / "data", **settings), tmp_path / "log") as server:
+        with served(environment(data_dir, **settings), tmp_path / "log") as server:
             done = run(server.address, "--ttl", "2")
             assert done.returncode == 0, done.stdout + done.stderr
             assert done.stdout.count("passed  ") == 5
@@ -42,11 +41,11 @@ def test_no_server_is_a_failure() -> None:
 
 
 @pytest.mark.timeout(240)
-def test_with_a_login(tmp_path: Path) -> None:
-    with ModelServer() as models, crossable() as data_dir:
+def test_with_a_login(data_dir: Path, tmp_path: Path) -> None:
+    with ModelServer() as models:
         script(models)
         settings = models.environment(provider="openai", roles=ROLES) | {"FRONTEND_AUTH": "token"}
-        with served(environment(data_dir / "data", **settings), tmp_path / "log") as server:
-            key = (data_dir / "data" / "api-key").read_text()
+        with served(environment(data_dir, **settings), tmp_path / "log") as server:
+            key = (data_dir / "api-key").read_text()
             assert run(server.address, "--token", key).returncode == 0
             assert run(server.address).returncode == 1

@@ -13,7 +13,6 @@ import httpx
 import pytest
 from langgraph_sdk import get_sync_client
 
-from tests.kit.directories import crossable
 from tests.kit.model_server import ModelServer
 from tests.kit.processes import QUICK_BEATS, ROOT, Program, environment, served
 
@@ -75,9 +74,9 @@ class Person:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with crossable() as path, ModelServer() as models:
-        yield House(path / "data", tmp_path, models)
+def house(data_dir: Path, tmp_path: Path) -> Iterator[House]:
+    with ModelServer() as models:
+        yield House(data_dir, tmp_path, models)
 
 
 def test_an_offer_outlives_a_crash_and_is_done_once(house: House) -> None:

@@ -31,22 +31,22 @@ def record(client: httpx.Client) -> str:
     return str(created)
 
 
-def test_first_light_and_the_morning_after(data_dir: Path, tmp_path: Path) -> None:
+def test_first_light_and_the_morning_after(no_data_dir: Path, tmp_path: Path) -> None:
     """From an empty directory to a stored summary; kill -9; a new process has all of it."""
-    environ = environment(data_dir)
+    environ = environment(no_data_dir)
     with served(environ, tmp_path / "first.log") as first:
         printed = first.printed()
         assert first.address in printed
-        assert (data_dir / "api-key").read_text() in printed
-        assert (data_dir / "api-key").stat().st_mode & 0o777 == 0o600
+        assert (no_data_dir / "api-key").read_text() in printed
+        assert (no_data_dir / "api-key").stat().st_mode & 0o777 == 0o600
         assert "offline" in printed
         assert "make demo" in printed
-        with client_of(first, data_dir) as client:
+        with client_of(first, no_data_dir) as client:
             call = record(client)
             answer = client.post(f"/call-records/{call}/generate-summary").json()
             assert "专业版一年多少钱" in answer["data"]["summary"]
         first.kill()
-    with served(environ, tmp_path / "second.log") as second, client_of(second, data_dir) as client:
+    with served(environ, tmp_path / "second.log") as second, client_of(second, no_data_dir) as client:
         assert client.get(f"/call-records/{call}").json()["data"]["summary"] == answer["data"]["summary"]
         assert client.post(f"/call-records/{call}/generate-summary").status_code == 200
         assert second.stop() == 0

@@ -22,9 +22,9 @@ match os.environ.get("MODE"):
         sys.exit(not sys.stdin.read())
     case "deaf":
         time.sleep(600)
-
-# Most tests start it anew, and collections are a quarter of a start and of an end.
-gc.disable()
+    case _:
+        # Most tests start it anew, and collections are a quarter of a start and of an end.
+        gc.disable()
 
 from typing import Annotated
 
