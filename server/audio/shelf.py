@@ -91,7 +91,13 @@ class Shelf:
             return await _found(session, skill_id)
 
     async def load(self) -> None:
-        """Bring the table in step with the files; what was changed since stays on top (G04)."""
+        """Bring the table in step with the files; what was changed since stays on top (G04).
+
+        A directory that is not there says nothing of the files: it may be mounted later, or be named wrongly.
+        """
+        if not await asyncio.to_thread(self._directory.is_dir):
+            log.warning("skills_directory_missing", directory=str(self._directory))
+            return
         loaded = await asyncio.to_thread(load, self._directory)
         for folder, problem in loaded.broken.items():
             log.warning("skill_skipped", skill_id=folder, problem=problem)

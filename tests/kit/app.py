@@ -47,7 +47,7 @@ async def running_service(
     sender: CodeSender | None = None,
     tools: ToolHub | None = None,
 ) -> AsyncIterator[Service]:
-    # To write our skills down takes a third of a start; tests that need skills say where they are.
+    # To bring skills into the database takes a third of a start; tests that need any say where they are.
     places = {"DATA_DIR": str(data_dir), "SKILLS_DIR": str(data_dir / "skills")}
     settings = Settings.load({"ENV": "test", **places, **(environ or {})}, dotenv=None)
     app = create_app(settings, url, clock=clock, sender=sender, tools=tools)

@@ -1,5 +1,7 @@
 """`/api/v1/skills`: files and what administrators change beside them (A034–A038, A054, G03, G04, W06, K23)."""
 
+import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -79,7 +81,7 @@ class TestReading:
     async def test_our_own_skills_serve_where_no_directory_is_set(
         self, database_url: str, tmp_path: Path, scripted: ModelServer
     ) -> None:
-        async with running_service(database_url, tmp_path / "data", environment(scripted)) as service:
+        async with running_service(database_url, tmp_path / "data", environment(scripted, SKILLS_DIR="")) as service:
             found = await ids(await service.as_user())
         assert "general-communication" in found
         assert len(found) >= 8
@@ -222,6 +224,14 @@ class TestBroken:
         path.write_text(text)
         await service.runtime.shelf.load()
         assert data_of(await owner.client.get(f"{SKILLS}/workplace-a"))["priority"] == 7
+
+    async def test_a_directory_that_is_not_there_changes_nothing(
+        self, service: Service, owner: Owner, directory: Path, log: io.StringIO
+    ) -> None:
+        await asyncio.to_thread(directory.rename, directory.with_name("elsewhere"))
+        await service.runtime.shelf.load()
+        assert await ids(owner.client) == ["workplace-a", "workplace-b"]
+        assert "skills_directory_missing" in log.getvalue()
 
 
 class TestExecutions:
