@@ -104,7 +104,7 @@ class Execution:
         return self.task
 
     def grant(self, fence: int) -> None:
-        """Let the run do its first step: it has its thread, and that is committed."""
+        """Let the run do its first step: it has its thread."""
         self.claimed = replace(self.claimed, fence=fence)
         # It is done where the process ends, which cancels all tasks.
         if not self._granted.done():
@@ -126,6 +126,12 @@ class Execution:
         self._draining = True
         if self._control is not None:
             self._control.request_drain()
+
+    def lose(self) -> None:
+        """Stop the run here: others have its thread, and what it does from now on would be thrown away."""
+        self._draining = True
+        if self._control is not None and self.task is not None:
+            self.task.cancel()
 
     async def _run(self) -> Claim | None:
         claimed = self.claimed
@@ -169,7 +175,7 @@ class Execution:
         collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
         writer = RunWriter(
-            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self._lose
+            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self.lose
         )
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
@@ -272,8 +278,3 @@ class Execution:
             writer.append("error", {"error": outcome.error_code, "message": outcome.error_message})
         row = outcome.as_row(keeps_state=not self._parts.encrypts)
         return await writer.finish(row, calls, None if self._draining else self._parts.worker_id)
-
-    def _lose(self) -> None:
-        # What it does from now on would be thrown away.
-        if self._control is not None and self.task is not None:
-            self.task.cancel()
