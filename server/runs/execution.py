@@ -26,7 +26,7 @@ from db.lanes import Lanes
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
 from providers.usage import Usage, UsageCollector
-from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls
+from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls, series
 from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive, may_begin_early
@@ -148,7 +148,7 @@ class Execution:
                 return await self._to_its_end(telling)
             finally:
                 if self._began_at is not None:
-                    RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - self._began_at)
+                    series(RUN_SECONDS, claimed.workflow).observe(time.perf_counter() - self._began_at)
 
     async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
@@ -164,9 +164,9 @@ class Execution:
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
-                RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
+                series(RUN_WAIT_SECONDS, claimed.workflow).observe(claimed.waited)
             else:
-                RUNS_RESTARTED.labels(claimed.workflow).inc()
+                series(RUNS_RESTARTED, claimed.workflow).inc()
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
         return self.claimed.fence
 
@@ -267,7 +267,7 @@ class Execution:
         if outcome is None:
             log.info("run_given_back")
             return finished
-        RUNS_FINISHED.labels(self.claimed.workflow, outcome.status.value).inc()
+        series(RUNS_FINISHED, self.claimed.workflow, outcome.status.value).inc()
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
         return finished
 
