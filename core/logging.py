@@ -11,7 +11,7 @@ from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import Full, Queue
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 from concurrent_log_handler import ConcurrentRotatingFileHandler
@@ -47,6 +47,14 @@ _FILES_KEPT: Final = 5
 # Lines that wait for a stuck outlet, and how long an ending process waits for it.
 _MOST_WAITING: Final = 10_000
 _PATIENCE_SECONDS: Final = 2.0
+
+
+class _Logger(structlog.stdlib.BoundLogger):
+    """Drops what nobody is to hear before it is passed on: the busiest lines are of this level."""
+
+    def info(self, event: str | None = None, *args: Any, **given: Any) -> Any:
+        """Say what happens as it should."""
+        return super().info(event, *args, **given) if self.isEnabledFor(logging.INFO) else None
 
 
 class _Front(QueueHandler):
@@ -125,7 +133,7 @@ def configure(level: str, style: Style, *, error_file: Path | None = None, strea
     structlog.configure(
         processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=_Logger,
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

@@ -5,7 +5,7 @@ Each lane has a connection of its own and sends what waits, up to 64 statements,
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -15,7 +15,7 @@ import structlog
 
 from core.tasks import end
 from db.url import for_psycopg, search_path_option
-from db.wire import Row, Wire
+from db.wire import Executed, Row, Wire
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ class _Order:
     key: UUID
     statement: LiteralString
     parameters: Sequence[Any]
+    executed: Callable[[Row], None] | None = None
     answer: "asyncio.Future[Row]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -64,13 +65,26 @@ class Lanes:
         """Commit what waits, as far as the database answers at once, and close."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
 
-    def submit(self, key: UUID, statement: LiteralString, parameters: Sequence[Any]) -> "asyncio.Future[Row]":
+    def submit(
+        self,
+        key: UUID,
+        statement: LiteralString,
+        parameters: Sequence[Any],
+        executed: Callable[[Row], None] | None = None,
+    ) -> "asyncio.Future[Row]":
         """Return the row that `statement` will give, once it is committed.
+
+        Args:
+            key: statements of one key are committed in their order.
+            statement: gives one row.
+            parameters: the statement's.
+            executed: may be called with the row before it is committed: what waits only for the disk may go on.
+                Where the commit is lost, the statement is executed again, and its row may be another one then.
 
         Raises (the future):
             psycopg.Error: the statement failed; its neighbours did not.
         """
-        order = _Order(key, statement, parameters)
+        order = _Order(key, statement, parameters, executed)
         self._lanes[key.int % len(self._lanes)].add(order)
         return order.answer
 
@@ -146,7 +160,6 @@ class _Lane:
                     return
             except psycopg.OperationalError as error:
                 if isinstance(error, _ALONE) and len(batch) > 1:
-                    await self._roll_back()
                     await self._one_by_one(batch)
                     return
                 if isinstance(error, psycopg.errors.LockNotAvailable):
@@ -154,7 +167,6 @@ class _Lane:
                     return
                 batch = await self._after_break(batch, error)
             except psycopg.Error as error:
-                await self._roll_back()
                 await self._fail_alone(batch, error)
                 return
             else:
@@ -186,18 +198,10 @@ class _Lane:
 
     async def _send(self, batch: list[_Order]) -> None:
         wire = await self._connected()
-        if len(batch) == 1:
-            rows = [await wire.execute((batch[0].statement, batch[0].parameters))]
-        else:
-            rows = await wire.commit([(order.statement, order.parameters) for order in batch])
+        rows = await wire.commit([(order.statement, order.parameters) for order in batch], _executed(batch))
         for order, row in zip(batch, rows, strict=True):
             if not order.answer.done():
                 order.answer.set_result(row or {})
-
-    async def _roll_back(self) -> None:
-        # A pipeline that broke leaves its transaction open.
-        if self._wire is not None and not self._wire.is_idle:
-            await self._disconnect()
 
     async def _connected(self) -> Wire:
         if self._wire is None or self._wire.is_closed:
@@ -210,6 +214,12 @@ class _Lane:
         if self._wire is not None:
             await self._wire.close()
             self._wire = None
+
+
+def _executed(batch: list[_Order]) -> Executed | None:
+    # Among many, word of one would cost all of them more than it gains.
+    told = batch[0].executed if len(batch) == 1 else None
+    return None if told is None else lambda rows: told(rows[0] or {})
 
 
 def _fail(orders: Sequence[_Order], error: Exception) -> None:

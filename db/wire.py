@@ -7,8 +7,9 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import count
 from select import POLLIN, poll
 from typing import Any, Final, LiteralString, NamedTuple, Self
 
@@ -16,24 +17,30 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 Row = dict[str, Any]
 Order = tuple[LiteralString, Sequence[Any]]
 """A statement with `%s` (or `%b`: sent in binary form), and its parameters."""
+Executed = Callable[[list[Row | None]], None]
 
 _PLACEHOLDER: Final = re.compile(r"%([sb])")
 _FORMATS: Final = {"s": PyFormat.AUTO, "b": PyFormat.BINARY}
-_BEGIN: Final[Order] = ("BEGIN", ())
-_COMMIT: Final[Order] = ("COMMIT", ())
-_FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE, ExecStatus.PIPELINE_ABORTED)
+_FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 _LOOK_SECONDS: Final = 0.25
 
 
 class _Statement(NamedTuple):
     text: bytes
     formats: list[PyFormat]
+
+
+class _Key(NamedTuple):
+    """What one prepared statement is for."""
+
+    text: bytes
+    types: tuple[int, ...]
 
 
 class Wire:
@@ -46,11 +53,13 @@ class Wire:
         self._socket = os.dup(connection.fileno())
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(connection)
-        self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
-        self._names: dict[bytes, list[str]] = {}
+        self._prepared: dict[_Key, bytes] = {}
+        self._columns: dict[_Key, list[str]] = {}
+        self._numbers = count()
         self._woken: asyncio.Future[None] | None = None
         self._broken: psycopg.Error | None = None
         self._is_under_way = False
+        self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
         self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
 
@@ -68,11 +77,6 @@ class Wire:
         """Whether nothing can be sent any more, also because who sent something did not wait for its answer."""
         return self._broken is not None or self._is_under_way or self._pgconn.status == ConnStatus.BAD
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no transaction is open, or was given up half-way."""
-        return not self.is_closed and self._pgconn.transaction_status == TransactionStatus.IDLE
-
     async def close(self) -> None:
         """Close the connection; what was under way is given up."""
         self._unwatch()
@@ -84,67 +88,79 @@ class Wire:
         Raises:
             psycopg.Error: it failed, or the connection broke.
         """
-        name, values, formats = await self._ready(order)
-        self._is_under_way = True
-        self._pgconn.send_query_prepared(name, values, formats)
-        await self._flush()
-        result = await self._only_result()
-        self._is_under_way = False
-        return self._row(name, result)
+        return (await self.commit([order]))[0]
 
-    async def commit(self, orders: Sequence[Order]) -> list[Row | None]:
+    async def commit(self, orders: Sequence[Order], executed: Executed | None = None) -> list[Row | None]:
         """Execute statements in one round trip and one transaction; return the first row of each.
 
+        Args:
+            orders: the statements. What a pipeline holds is one transaction, without BEGIN and COMMIT.
+            executed: is called with the rows when all are executed and none failed, before they are committed.
+
         Raises:
-            psycopg.Error: one of them failed, or the connection broke; the transaction may be left open.
+            psycopg.Error: one of them failed, and nothing is committed; or the connection broke.
         """
-        ready = [await self._ready(order) for order in (_BEGIN, *orders, _COMMIT)]
+        # First of all: what cannot be sent leaves the connection as it is.
+        dumped = [self._dumped(order) for order in orders]
         self._is_under_way = True
-        self._pgconn.enter_pipeline_mode()
-        for name, values, formats in ready:
-            self._pgconn.send_query_prepared(name, values, formats)
+        new = self._prepare(key for key, _, _ in dumped)
+        for key, values, formats in dumped:
+            self._pgconn.send_query_prepared(self._prepared.get(key) or new[key], values, formats)
+        if executed is not None:
+            self._pgconn.send_flush_request()
         self._pgconn.pipeline_sync()
         await self._flush()
-        results = [await self._only_result() for _ in ready]
-        # The pipeline's own.
-        await self._result()
-        self._pgconn.exit_pipeline_mode()
+        results = [await self._only_result() for _ in (*new, *dumped)]
+        # What was prepared stays so, whatever fails after it.
+        prepared = zip(new.items(), results, strict=False)
+        self._prepared.update(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
+        failed = next((result for result in results if _has_failed(result)), None)
+        rows: list[Row | None] = []
+        if failed is None:
+            rows = [self._row(key, result) for (key, _, _), result in zip(dumped, results[len(new) :], strict=True)]
+            if executed is not None:
+                executed(rows)
+        failed = await self._end_of_pipeline() or failed
         self._is_under_way = False
-        # The first error is the reason; what follows it was not executed.
-        rows = [self._row(name, result) for (name, _, _), result in zip(ready, results, strict=True)]
-        return rows[1:-1]
+        if failed is not None:
+            raise error_from_result(failed)
+        return rows
 
-    async def _ready(self, order: Order) -> tuple[bytes, Sequence[Any], Sequence[int] | None]:
-        """Return the name under which a statement is prepared, and its parameters as the server takes them."""
+    def _dumped(self, order: Order) -> tuple[_Key, Sequence[Any], Sequence[int] | None]:
+        """Return what a statement is prepared by, and its parameters as the server takes them."""
         statement = _statement(order[0])
         try:
             values = self._transformer.dump_sequence(order[1], statement.formats)
         except UnicodeEncodeError:
             # psycopg lets it pass; whoever sends for many has to know it as the fault of one order.
             raise psycopg.DataError("a text cannot be encoded") from None
-        types, formats = self._transformer.types or (), self._transformer.formats
-        name = self._prepared.get((statement.text, types))
-        if name is None:
-            name = f"wire_{len(self._prepared)}".encode()
-            self._is_under_way = True
-            self._pgconn.send_prepare(name, statement.text, types)
-            await self._flush()
-            result = await self._only_result()
-            self._is_under_way = False
-            _check(result)
-            self._prepared[statement.text, types] = name
-        return name, values, formats
+        return _Key(statement.text, self._transformer.types or ()), values, self._transformer.formats
 
-    def _row(self, name: bytes, result: PGresult | None) -> Row | None:
-        if result is None or result.status != ExecStatus.TUPLES_OK:
-            _check(result)
+    def _prepare(self, keys: Iterable[_Key]) -> dict[_Key, bytes]:
+        """Let the server prepare those that it does not know yet; returns their names."""
+        unknown = dict.fromkeys(key for key in keys if key not in self._prepared)
+        new = {key: f"wire_{next(self._numbers)}".encode() for key in unknown}
+        for key, name in new.items():
+            self._pgconn.send_prepare(name, key.text, key.types)
+        return new
+
+    async def _end_of_pipeline(self) -> PGresult | None:
+        """Wait until the transaction is over; return its failure, where it could not be committed."""
+        ended = await self._result()
+        if ended is None or ended.status == ExecStatus.PIPELINE_SYNC:
             return None
-        columns = self._names.get(name)
+        while (result := await self._result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+            if self._broken is not None or self._pgconn.status == ConnStatus.BAD:
+                break
+        return ended
+
+    def _row(self, key: _Key, result: PGresult | None) -> Row | None:
+        if result is None or not result.ntuples:
+            return None
+        columns = self._columns.get(key)
         if columns is None:
             found = [result.fname(number) or b"" for number in range(result.nfields)]
-            columns = self._names[name] = [column.decode() for column in found]
-        if not result.ntuples:
-            return None
+            columns = self._columns[key] = [column.decode() for column in found]
         self._transformer.set_pgresult(result)
         values: tuple[Any, ...] = self._transformer.load_row(0, tuple) or ()
         return dict(zip(columns, values, strict=True))
@@ -234,8 +250,5 @@ def _statement(text: LiteralString) -> _Statement:
     return _Statement(_PLACEHOLDER.sub(lambda _: f"${next(numbers)}", text).encode(), formats)
 
 
-def _check(result: PGresult | None) -> None:
-    if result is None:
-        raise psycopg.OperationalError("the server gave no answer")
-    if result.status in _FAILED:
-        raise error_from_result(result)
+def _has_failed(result: PGresult | None) -> bool:
+    return result is not None and result.status in _FAILED

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -14,6 +14,7 @@ from core.clock import Clock
 from core.settings import Settings
 from server import errors
 from server.api import ROUTERS
+from server.application import Application
 from server.audio import profiles, uploading
 from server.auth.identity import open_identity
 from server.auth.keys import Keys
@@ -25,7 +26,7 @@ from server.chat.service import open_chat
 from server.counseling.login_repository import appoint
 from server.limits import RateLimits
 from server.metrics import BUILD
-from server.middleware import BodyLimit, Crashes, RequestContext, TimeLimit
+from server.middleware import Surroundings
 from server.runs.assistants import Assistants
 from server.runtime import open_runtime
 from server.shortcuts import Shortcuts
@@ -81,7 +82,7 @@ def create_app(
             await appoint(runtime.system, settings.admin_emails, runtime.clock.now())
             yield
 
-    app = FastAPI(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
+    app = Application(title="Colloquy", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in ROUTERS:
         # They are complete as they are; to include them would build each a second time, at the first request.
         app.router.routes.extend(router.routes)
@@ -90,18 +91,22 @@ def create_app(
     return app
 
 
-def _surround(app: FastAPI, settings: Settings) -> None:
-    """Add what happens around every request; what is added last is outermost."""
-    app.add_middleware(Shortcuts, routers=ROUTERS)
+def _surround(app: Application, settings: Settings) -> None:
+    """Add what happens around every request."""
     uploads = {
         "/api/v1/documents/upload": settings.max_document_bytes + FORM_BYTES,
         "/api/v1/audio/upload": settings.max_recording_bytes + uploading.FORM_BYTES,
         "/api/v1/profiles/upload-photo": profiles.FORM_BYTES,
     }
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, others=uploads)
-    app.add_middleware(TimeLimit, seconds=settings.request_timeout_seconds)
-    app.add_middleware(
-        CORSMiddleware,
+    surroundings = Surroundings(
+        Shortcuts(app.inner, ROUTERS),
+        seconds=settings.request_timeout_seconds,
+        max_bytes=settings.max_body_bytes,
+        max_bytes_of=uploads,
+        debug=settings.debug,
+    )
+    across = CORSMiddleware(
+        surroundings,
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -110,7 +115,6 @@ def _surround(app: FastAPI, settings: Settings) -> None:
             *("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"),
         ],
     )
-    app.add_middleware(Crashes, debug=settings.debug)
-    app.add_middleware(RequestContext)
-    # Outermost: the client's address is then right for all that is within.
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    # Outermost: the client's address is then right for all that is within. uvicorn has types of its own for ASGI.
+    behind_proxies: Any = partial(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    app.surround(behind_proxies(surroundings), behind_proxies(across))

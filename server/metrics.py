@@ -1,7 +1,8 @@
 """What Prometheus reads: requests, runs, model calls, tokens, queues, connections. One definition of each name."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
@@ -11,6 +12,7 @@ from tools.mcp.model import Breaker, ServerHealth
 # The times when series began would double their number, and nobody reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _BREAKER: Final[dict[Breaker, int]] = {"closed": 0, "half_open": 1, "open": 2}
 _FAST: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -74,6 +76,12 @@ RETENTION_BACKLOG: Final = Gauge(
 )
 RETENTION_TIME: Final = Gauge("colloquy_retention_last_sweep_timestamp_seconds", "End of this process's last sweep")
 RETENTION_SECONDS: Final = Gauge("colloquy_retention_last_sweep_seconds", "What this process's last sweep took")
+
+
+@cache
+def series(metric: _Metric, *labels: str) -> _Metric:
+    """Return a metric's series; to find it anew takes longer than to count. For labels that have few values."""
+    return metric.labels(*labels)
 
 
 def count_model_calls(calls: Iterable[Usage]) -> None:

@@ -4,20 +4,17 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import TimedOut, TooLarge
 from server.errors import render, translate
 from server.families import family_of
-from server.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
+from server.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT, series
 
 log = structlog.get_logger("server.access")
 
@@ -25,54 +22,136 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _MOST_DIGITS: Final = 18
 # Without a login, what follows here lets its bearer in (K20).
 _CAPABILITIES: Final = "/api/v1/frontend/sessions/"
-_REQUEST_ID: Final = "x-request-id"
-_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID: Final = b"x-request-id"
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
-class RequestContext:
-    """Gives each request an id (the client's own, if it is harmless), returns it, logs and counts the outcome."""
+class Surroundings:
+    """Gives each request an id (the client's own, if it is harmless) and returns it; logs and counts the outcome.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Bodies over a limit are refused (413): by their declared length, or as soon as more has come. A request whose answer
+    has not begun in time is ended (504); a stream that has begun may last. What crashes outside a family's routes is
+    rendered in the family's shape.
+
+    One layer and not one for each: all of them pass on every message, and that is most of what a short request costs.
+
+    Args:
+        app: answers.
+        seconds: until an answer begins.
+        max_bytes: of a request's body.
+        max_bytes_of: by path, where it is another number: uploads have limits of their own.
+        debug: whether an answer may tell what crashed (W28).
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        seconds: float | None = None,
+        max_bytes: int = 2**63,
+        max_bytes_of: Mapping[str, int] | None = None,
+        debug: bool = False,
+    ) -> None:
         self._app = app
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._max_bytes_of = max_bytes_of or {}
+        self._debug = debug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_REQUEST_ID, "")
-        request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
-        status, begun = 500, 0.0
-        started = time.perf_counter()
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status, begun
-            if message["type"] == "http.response.start":
-                status, begun = message["status"], time.perf_counter()
-                MutableHeaders(scope=message)[_REQUEST_ID] = request_id
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id), REQUESTS_IN_FLIGHT.track_inprogress():
+        most = self._max_bytes_of.get(scope["path"], self._max_bytes)
+        exchange = _Exchange(scope, receive, send, most)
+        REQUESTS_IN_FLIGHT.inc()
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
-                await self._app(scope, receive, send_with_id)
+                await self._answer(exchange)
+            except Exception as error:
+                if exchange.begun is not None:
+                    # There is no answer left to give: the connection breaks, which the client sees.
+                    raise
+                family = family_of(scope["path"])
+                await render(translate(error, family, debug=self._debug), family)(scope, receive, exchange.send)
             finally:
-                ended = time.perf_counter()
-                _count(scope, status, (begun or ended) - started)
-                _log(scope, status, ended - started)
+                REQUESTS_IN_FLIGHT.dec()
+                exchange.note()
+
+    async def _answer(self, exchange: "_Exchange") -> None:
+        if exchange.declares_too_much:
+            raise TooLarge("请求体过大")
+        try:
+            async with asyncio.timeout(self._seconds) as timer:
+                exchange.timer = timer
+                await self._app(exchange.scope, exchange.receive, exchange.send)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise TimedOut("请求处理超时，请稍后重试") from None
+
+
+class _Exchange:
+    """One request and its answer, as they pass."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._received = 0
+        # Of several the last one counts, as in a mapping.
+        headers = dict(scope["headers"])
+        given = headers.get(_REQUEST_ID, b"")
+        self.request_id: str = given.decode() if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+        self._declared: bytes = headers.get(b"content-length", b"")
+        self._status = 500
+        self._started = time.perf_counter()
+        self.begun: float | None = None
+        """When the answer's first byte was sent."""
+        self.timer: asyncio.Timeout | None = None
+
+    @property
+    def declares_too_much(self) -> bool:
+        """Whether the body says that it is over the limit."""
+        declared = self._declared.lstrip(b"0")
+        # By its digits first: a number of thousands of them is none that Python reads.
+        return declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._most)
+
+    async def receive(self) -> Message:
+        """Pass on a part of the body.
+
+        Raises:
+            HTTPException: it is longer than it may be.
+        """
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            raise HTTPException(413)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on a part of the answer; its head with the request's id."""
+        if message["type"] == "http.response.start":
+            self._status, self.begun = message["status"], time.perf_counter()
+            message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, self.request_id.encode())]
+            if self.timer is not None and not self.timer.expired():
+                self.timer.reschedule(None)
+        await self._send(message)
+
+    def note(self) -> None:
+        """Count and log how it went."""
+        ended = time.perf_counter()
+        _count(self.scope, self._status, (self.begun or ended) - self._started)
+        _log(self.scope, self._status, ended - self._started)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
     # The route and not the path: paths hold ids, and each would be a series of its own.
     route = getattr(scope.get("route"), "path", "unknown")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    counted, timed = _figures(method, route, status)
-    counted.inc()
-    timed.observe(seconds)
-
-
-@cache
-def _figures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Return one series each; to find them anew takes longer than to count."""
-    return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(method, route)
+    series(REQUESTS, method, route, str(status)).inc()
+    series(REQUEST_SECONDS, method, route).observe(seconds)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
@@ -87,92 +166,3 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
         user_id=user_id,
         milliseconds=round(seconds * 1000, 1),
     )
-
-
-class BodyLimit:
-    """Refuses bodies over a limit: by their declared length, or as soon as more has come (413)."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int, others: Mapping[str, int] | None = None) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-        # By path: uploads have limits of their own.
-        self._others = others or {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        most = self._others.get(scope["path"], self._max_bytes)
-        declared = Headers(scope=scope).get("content-length", "").lstrip("0")
-        # By its digits first: a number of thousands of them is none that Python reads.
-        if declared.isdecimal() and (len(declared) > _MOST_DIGITS or int(declared) > most):
-            response = render(TooLarge("请求体过大"), family_of(scope["path"]))
-            await response(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise HTTPException(413)
-            return message
-
-        await self._app(scope, receive_counted, send)
-
-
-class Crashes:
-    """Renders what crashes outside a family's routes, where the answer still gets its id and is logged and counted."""
-
-    def __init__(self, app: ASGIApp, *, debug: bool) -> None:
-        self._app = app
-        self._debug = debug
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_begun = False
-
-        async def send_noting(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noting)
-        except Exception as error:
-            if scope["type"] != "http" or has_begun:
-                # There is no answer left to give: the connection breaks, which the client sees.
-                raise
-            family = family_of(scope["path"])
-            await render(translate(error, family, debug=self._debug), family)(scope, receive, send)
-
-
-class TimeLimit:
-    """Ends requests whose answer has not begun in time (504); a stream that has begun may last."""
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self._app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        has_begun = False
-
-        async def send_in_time(message: Message) -> None:
-            nonlocal has_begun
-            if not has_begun and not timer.expired():
-                has_begun = True
-                timer.reschedule(None)
-            await send(message)
-
-        try:
-            async with asyncio.timeout(self._seconds) as timer:
-                await self._app(scope, receive, send_in_time)
-        except TimeoutError:
-            if not timer.expired():
-                raise
-            response = render(TimedOut("请求处理超时，请稍后重试"), family_of(scope["path"]))
-            await response(scope, receive, send)

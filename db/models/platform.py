@@ -81,7 +81,7 @@ class Run(Base):
             ondelete="CASCADE",
         ),
         Index("runs_one_running", "thread_id", unique=True, postgresql_where=text("status = 'running'")),
-        Index("runs_unfinished", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
+        Index("runs_unfinished", "thread_id", "created_at", postgresql_where=text("status IN ('pending', 'running')")),
         Index("runs_scheduled", "scheduled_at", postgresql_where=text("status = 'scheduled'")),
         Index("runs_finished", "finished_at", "id", postgresql_where=text("finished_at IS NOT NULL")),
         Index("runs_thread_created", "thread_id", text("created_at DESC")),

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import structlog
@@ -19,8 +19,13 @@ log = structlog.get_logger(__name__)
 
 _CHANNEL: Final = "colloquy_runs"
 _CANCEL: Final = "cancel:"
+# Followed by the id of the broker that says it.
+_HELLO: Final = "hello:"
+_HERE: Final = "here:"
 _RECONNECT_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 0.02
+_LOOK_AROUND_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 1.0
 _TELL: Final = "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id"
 # News is not kept: its commits need not wait for the disk, nor runs' commits behind them.
 _UNSAVED: Final = "-c synchronous_commit=off"
@@ -44,16 +49,25 @@ class News(asyncio.Event):
 
 
 class Broker:
-    """Gives those who wait for a run an event that is set when it has news."""
+    """Gives those who wait for a run an event that is set when it has news.
+
+    A broker that is alone tells PostgreSQL nothing. It asks now and then whether it is, and one that comes says hello;
+    one that was too busy to answer is told nothing for a minute at most, and polls.
+    """
 
     def __init__(self, url: str, on_cancel: Callable[[UUID], None] = lambda _run_id: None) -> None:
         self._url = url
+        self._id = uuid4().hex
         self._teller: Wire | None = None
-        self._news: set[UUID] = set()
+        self._news: set[str] = set()
         self._has_news = asyncio.Event()
         self._waiting: dict[UUID, set[News]] = defaultdict(set)
         self._feeds: dict[UUID, Feed] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._listens = asyncio.Event()
+        # Who answered since the last hello; nobody is alone who has not heard himself.
+        self._heard: set[str] = set()
+        self._has_others = True
         self.on_cancel = on_cancel
 
     def start(self) -> None:
@@ -61,6 +75,7 @@ class Broker:
         self._tasks = [
             asyncio.create_task(self._listen(), name="run broker"),
             asyncio.create_task(self._tell_often(), name="run news"),
+            asyncio.create_task(self._look_around(), name="other brokers"),
         ]
 
     async def stop(self) -> None:
@@ -102,7 +117,11 @@ class Broker:
     def tell(self, run_id: UUID) -> None:
         """Wake the readers of a run in all processes, soon: what they look for is committed."""
         self._committed(run_id)
-        self._news.add(run_id)
+        if self._has_others:
+            self._say(str(run_id))
+
+    def _say(self, payload: str) -> None:
+        self._news.add(payload)
         self._has_news.set()
 
     def wake(self, run_id: UUID) -> None:
@@ -121,11 +140,27 @@ class Broker:
                 async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {_CHANNEL}")
                     self._wake_all()
+                    self._listens.set()
                     async for notification in connection.notifies():
                         self._dispatch(notification.payload)
             except psycopg.Error as error:
                 log.warning("run_broker_reconnects", error=type(error).__name__)
+            self._listens.clear()
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _look_around(self) -> None:
+        while True:
+            await self._listens.wait()
+            self._heard.clear()
+            self._say(_HELLO + self._id)
+            await asyncio.sleep(_ANSWER_SECONDS)
+            self._has_others = self._heard != {self._id}
+            # Who could not ask tries again soon.
+            await asyncio.sleep(_LOOK_AROUND_SECONDS if self._heard else _ANSWER_SECONDS)
+
+    def _hear(self, other: str) -> None:
+        self._heard.add(other)
+        self._has_others = self._has_others or other != self._id
 
     async def _tell_often(self) -> None:
         while True:
@@ -145,16 +180,22 @@ class Broker:
                 self._teller = None
             if self._teller is None:
                 self._teller = await Wire.connect(self._url, options=_UNSAVED)
-            await self._teller.execute((_TELL, (_CHANNEL, [str(run) for run in news])))
+            await self._teller.execute((_TELL, (_CHANNEL, list(news))))
         except psycopg.Error as error:
             log.warning("run_news_not_told", error=type(error).__name__)
 
     def _dispatch(self, payload: str) -> None:
-        with suppress(ValueError):
-            if payload.startswith(_CANCEL):
-                self.on_cancel(UUID(payload.removeprefix(_CANCEL)))
-            else:
-                self._committed(UUID(payload))
+        if payload.startswith(_HELLO):
+            self._hear(payload.removeprefix(_HELLO))
+            self._say(_HERE + self._id)
+        elif payload.startswith(_HERE):
+            self._hear(payload.removeprefix(_HERE))
+        else:
+            with suppress(ValueError):
+                if payload.startswith(_CANCEL):
+                    self.on_cancel(UUID(payload.removeprefix(_CANCEL)))
+                else:
+                    self._committed(UUID(payload))
 
     def _wake_all(self) -> None:
         # What was said while nobody listened is in the log.

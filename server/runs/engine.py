@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from psycopg.rows import DictRow
 
 from checkpoints.saver import PooledSaver
 from core.errors import Conflict, InvalidInput, NotFound
@@ -21,11 +19,12 @@ from db.lanes import Lanes
 from jobs.queue import JobQueue
 from server.auth.principal import no_caller
 from server.runs import events, repository
+from server.runs.beginning import Beginning
 from server.runs.broker import Broker, notify, notify_cancel
 from server.runs.encode import plain
 from server.runs.execution import RUN_JOB, Execution
 from server.runs.executor import Executor
-from server.runs.model import FIRST, Accepted, CancelAction, Claim, Event, EventId, RunRequest, RunResult, ThreadState
+from server.runs.model import FIRST, Accepted, CancelAction, Event, EventId, RunRequest, RunResult, ThreadState
 from server.runs.outcome import Outcome
 from server.runs.workflows import Workflows, with_saver
 
@@ -95,10 +94,10 @@ class RunEngine:
         # Once it is committed it has to begin, also when nobody waits for it any more.
         if executor is not None and executor.has_room:
             parameters = repository.start_parameters(run_id, request, executor.worker_id)
-            answer = self._lanes.submit(request.thread_id, repository.START, parameters)
-            # Until the answer is there, what comes before the run's first step is done.
-            expected = executor.expect(_claim(run_id, request))
-            answer.add_done_callback(partial(_take, executor, expected))
+            beginning = Beginning(executor, run_id, request)
+            answer = self._lanes.submit(request.thread_id, repository.START, parameters, beginning.executed)
+            beginning.prepare()
+            answer.add_done_callback(beginning.committed)
             accepted = Accepted(**await asyncio.shield(answer))
         else:
             accepted = await asyncio.shield(asyncio.create_task(self._queue(run_id, request), name="accept a run"))
@@ -255,28 +254,3 @@ class RunEngine:
                 if status is None or status.finished:
                     return
                 await wait_at_most(news, min(_POLL_SECONDS, deadline - loop.time()))
-
-
-def _take(executor: Executor, expected: Execution, answer: "asyncio.Future[DictRow]") -> None:
-    """Go on with what was claimed, in the same turn of the loop in which that is known."""
-    if not answer.cancelled() and answer.exception() is None:
-        accepted = Accepted(**answer.result())
-        if accepted.outcome == "claimed" and accepted.fence is not None:
-            executor.take(replace(expected.claimed, fence=accepted.fence), expected)
-            return
-    expected.forsake()
-
-
-def _claim(run_id: UUID, request: RunRequest) -> Claim:
-    """Return what a run will be that is claimed as soon as it is accepted; its fence is not known yet."""
-    return Claim(
-        run_id=run_id,
-        thread_id=request.thread_id,
-        owner_id=request.owner_id,
-        workflow=request.workflow,
-        request=plain(request.payload()),
-        fence=0,
-        attempt=1,
-        restarts_input=True,
-        waited=0.0,
-    )

@@ -26,7 +26,7 @@ from db.lanes import Lanes
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
 from providers.usage import Usage, UsageCollector
-from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls
+from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls, series
 from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.drive import Driven, drive, may_begin_early
@@ -104,7 +104,7 @@ class Execution:
         return self.task
 
     def grant(self, fence: int) -> None:
-        """Let the run do its first step: it has its thread, and that is committed."""
+        """Let the run do its first step: it has its thread."""
         self.claimed = replace(self.claimed, fence=fence)
         # It is done where the process ends, which cancels all tasks.
         if not self._granted.done():
@@ -127,6 +127,12 @@ class Execution:
         if self._control is not None:
             self._control.request_drain()
 
+    def lose(self) -> None:
+        """Stop the run here: others have its thread, and what it does from now on would be thrown away."""
+        self._draining = True
+        if self._control is not None and self.task is not None:
+            self.task.cancel()
+
     async def _run(self) -> Claim | None:
         claimed = self.claimed
         with (
@@ -142,7 +148,7 @@ class Execution:
                 return await self._to_its_end(telling)
             finally:
                 if self._began_at is not None:
-                    RUN_SECONDS.labels(claimed.workflow).observe(time.perf_counter() - self._began_at)
+                    series(RUN_SECONDS, claimed.workflow).observe(time.perf_counter() - self._began_at)
 
     async def _begun(self, writer: RunWriter, feed: Feed, telling: ExitStack) -> int:
         """Wait for the claim, tell of the run when it has its thread, and return its fence."""
@@ -158,9 +164,9 @@ class Execution:
             self._began_at = time.perf_counter()
             log.info("run_started", attempt=claimed.attempt)
             if claimed.attempt == 1:
-                RUN_WAIT_SECONDS.labels(claimed.workflow).observe(claimed.waited)
+                series(RUN_WAIT_SECONDS, claimed.workflow).observe(claimed.waited)
             else:
-                RUNS_RESTARTED.labels(claimed.workflow).inc()
+                series(RUNS_RESTARTED, claimed.workflow).inc()
             writer.append("metadata", {"run_id": str(claimed.run_id), "attempt": claimed.attempt})
         return self.claimed.fence
 
@@ -169,7 +175,7 @@ class Execution:
         collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
         writer = RunWriter(
-            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self._lose
+            parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self.lose
         )
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
@@ -261,7 +267,7 @@ class Execution:
         if outcome is None:
             log.info("run_given_back")
             return finished
-        RUNS_FINISHED.labels(self.claimed.workflow, outcome.status.value).inc()
+        series(RUNS_FINISHED, self.claimed.workflow, outcome.status.value).inc()
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
         return finished
 
@@ -272,8 +278,3 @@ class Execution:
             writer.append("error", {"error": outcome.error_code, "message": outcome.error_message})
         row = outcome.as_row(keeps_state=not self._parts.encrypts)
         return await writer.finish(row, calls, None if self._draining else self._parts.worker_id)
-
-    def _lose(self) -> None:
-        # What it does from now on would be thrown away.
-        if self._control is not None and self.task is not None:
-            self.task.cancel()

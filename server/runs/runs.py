@@ -149,12 +149,15 @@ class Runs:
     async def final(self, started: Started) -> str:
         """Wait for a run; return as JSON the state that it left, with the interrupts it stopped at, or its error."""
         ended = await self.until_finished(started)
-        if ended is not None and ended.error_code is not None:
-            return encode(_error(ended.error_code, ended.error_message or ""))
-        if ended is not None and ended.values is not None:
-            return _with_interrupts(ended.values, list(shown(ended.interrupts).values()))
+        if (told := None if ended is None else _ending(ended)) is not None:
+            return told
         values, interrupts = await self._known_ending(started)
         return _with_interrupts(encode(values), interrupts)
+
+    async def final_within(self, started: Started, seconds: float) -> str | None:
+        """Return what `final` does; None where this process does not know it in so short a time."""
+        ended = await self._engine.ended(started.owner_id, started.run_id, seconds)
+        return None if ended is None else _ending(ended)
 
     async def _known_ending(self, started: Started) -> tuple[Any, list[dict[str, Any]]]:
         """Return what the database knows of a run's end: values and interrupts."""
@@ -191,6 +194,15 @@ class Runs:
     async def abandon(self, started: Started) -> None:
         """Cancel a run whose client went away and wanted that."""
         await self._engine.cancel(started.owner_id, started.run_id)
+
+
+def _ending(ended: Outcome) -> str | None:
+    """Return as JSON how a run ended; None where the outcome does not hold it."""
+    if ended.error_code is not None:
+        return encode(_error(ended.error_code, ended.error_message or ""))
+    if ended.values is not None:
+        return _with_interrupts(ended.values, list(shown(ended.interrupts).values()))
+    return None
 
 
 def _with_interrupts(values: str, interrupts: list[dict[str, Any]]) -> str:

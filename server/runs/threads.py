@@ -1,6 +1,5 @@
 """What an owner can do with threads: make, find, change, copy and delete them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,10 +71,9 @@ class Threads:
             Conflict: the id is taken.
         """
         new_id = thread_id or self._ids.uuid()
-        answer = self._lanes.submit(
+        found = await self._lanes.submit(
             new_id, thread_repository.MAKE, [new_id, owner_id, jsonb_text(metadata), self._caller_key]
         )
-        found = await asyncio.shield(answer)
         if found["outcome"] == "no_caller":
             raise no_caller()
         if found["outcome"] == "made":

@@ -171,8 +171,7 @@ class RunWriter:
         if self._failure is not None:
             raise self._failure
         parameters = [*self._parameters(), usage.as_json(calls), list(ended), worker_id]
-        answer = self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
-        row = await asyncio.shield(answer)
+        row = await self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
         if row["outcome"] == "lost":
             raise FenceLost
         self._end_feed(row)

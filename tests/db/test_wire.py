@@ -1,8 +1,10 @@
 """A lane's connection: answers as of psycopg's cursors, failures that leave it usable, breaks that it notices."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -10,9 +12,17 @@ import pytest
 import uvloop
 
 from db.url import for_psycopg, search_path_option
-from db.wire import Order, Wire
+from db.wire import Order, Row, Wire
 from tests.kit.outage import door_to
 from tests.kit.waiting import until
+
+SLOW_TO_COMMIT: list[LiteralString] = [
+    "CREATE TEMPORARY TABLE slow (n INT)",
+    """CREATE FUNCTION pg_temp.late() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$""",
+    """CREATE CONSTRAINT TRIGGER late AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.late()""",
+]
 
 
 @pytest.fixture
@@ -46,7 +56,6 @@ async def test_what_fails_alone_leaves_the_connection_usable(wire: Wire) -> None
         await wire.execute(("SELECT 1 / %s", [0]))
     with pytest.raises(psycopg.errors.UndefinedTable):
         await wire.execute(("SELECT FROM nowhere", []))
-    assert wire.is_idle
     assert await wire.execute(("SELECT 1 / %s AS n", [1])) == {"n": 1}
 
 
@@ -55,8 +64,34 @@ async def test_what_fails_among_others_undoes_them(wire: Wire) -> None:
     add = "INSERT INTO kept VALUES (10 / %s) RETURNING n"
     with pytest.raises(psycopg.errors.DivisionByZero):
         await wire.commit([(add, [5]), (add, [0]), (add, [2])])
-    assert not wire.is_closed
-    assert not wire.is_idle
+    assert await wire.commit([(add, [2]), ("SELECT count(*) AS n FROM kept", [])]) == [{"n": 5}, {"n": 1}]
+
+
+async def test_what_cannot_be_committed_fails_though_it_was_executed(wire: Wire) -> None:
+    await wire.execute(("CREATE TEMPORARY TABLE own (n INT UNIQUE DEFERRABLE INITIALLY DEFERRED)", []))
+    add: Order = ("INSERT INTO own VALUES (%s) RETURNING n", [1])
+    executed: list[list[Row | None]] = []
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await wire.commit([add, add], executed.append)
+    assert executed == [[{"n": 1}, {"n": 1}]]
+    assert await wire.execute(("SELECT count(*) AS n FROM own", [])) == {"n": 0}
+
+
+async def test_who_waits_only_for_the_execution_is_told_before_the_commit(wire: Wire) -> None:
+    for statement in SLOW_TO_COMMIT:
+        await wire.execute((statement, []))
+    told: list[float] = []
+    begun = time.monotonic()
+    await wire.commit(
+        [("INSERT INTO slow VALUES (%s)", [1])], executed=lambda _rows: told.append(time.monotonic() - begun)
+    )
+    assert told[0] < 0.2
+    assert time.monotonic() - begun >= 0.3
+
+
+async def test_of_what_fails_nobody_is_told_that_it_was_executed(wire: Wire) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await wire.commit([("SELECT 1 / %s", [0])], executed=lambda _rows: pytest.fail("it was not"))
 
 
 async def test_more_than_the_sockets_hold_goes_both_ways(wire: Wire) -> None:
@@ -92,7 +127,6 @@ async def test_who_does_not_wait_for_an_answer_leaves_the_connection_closed(wire
     waiting.cancel()
     await asyncio.wait({waiting})
     assert wire.is_closed
-    assert not wire.is_idle
 
 
 async def test_uuids_are_told_from_texts(wire: Wire) -> None:
@@ -127,7 +161,6 @@ def test_a_connection_that_ends_while_one_still_sends_tells_him(
 async def test_a_text_that_is_no_unicode_is_refused_as_data(wire: Wire) -> None:
     with pytest.raises(psycopg.DataError):
         await wire.execute(("SELECT %s::text", ["\ud800"]))
-    assert wire.is_idle
 
 
 @pytest.mark.parametrize("breaks", [False, True])

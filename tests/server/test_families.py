@@ -14,7 +14,7 @@ from core.errors import Conflict, Forbidden, ModelFailed, TimedOut, TooManyReque
 from server import errors
 from server.errors import family_router
 from server.families import AUDIO, CALLS, CHAT, COUNSELING, EXECUTE, FAMILIES, INTERPRET, PLATFORM, Family, family_of
-from server.middleware import BodyLimit, RequestContext
+from server.middleware import Surroundings
 
 RAISED = {
     "unauthenticated": Unauthenticated("缺少有效的身份凭证"),
@@ -50,8 +50,7 @@ def application(*, debug: bool = False) -> FastAPI:
 
         app.include_router(router)
     errors.install(app, debug=debug)
-    app.add_middleware(BodyLimit, max_bytes=1000)
-    app.add_middleware(RequestContext)
+    app.add_middleware(Surroundings, max_bytes=1000)
     return app
 
 

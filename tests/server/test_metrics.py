@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from db.database import Database
 from server import errors
-from server.middleware import RequestContext, TimeLimit
+from server.middleware import Surroundings
 from tests.kit.app import Service, running_service
 from tests.kit.model_faults import Status
 from tests.kit.model_server import ModelServer
@@ -141,8 +141,7 @@ class TestTimeLimit:
             return body
 
         errors.install(app)
-        app.add_middleware(TimeLimit, seconds=0.15)
-        app.add_middleware(RequestContext)
+        app.add_middleware(Surroundings, seconds=0.15)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield client

@@ -4,6 +4,7 @@ import asyncio
 import math
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, cast
 
 import anyio
@@ -176,6 +177,8 @@ class Connection:
         try:
             if self._leave.is_set():
                 return
+            # The client imports it when the first result has a schema, and it reads files.
+            await asyncio.to_thread(import_module, "jsonschema")
             with anyio.CancelScope(deadline=anyio.current_time() + self._patience) as self._opening:
                 async with Client(
                     _transport(self._name, self._config, self._ended, self._limit),

@@ -1,7 +1,8 @@
 """`POST …/runs`, `…/runs/stream`, `…/runs/wait`: start a run, on a thread or without one (X016, X018, X019)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -99,12 +100,8 @@ class Starter:
     async def wait(self, thread_id: UUID | None) -> Response:
         """Answer with the state that the run leaves."""
         started, body = await self.start(thread_id, kind="wait")
-        return Result(
-            left(self.runs, started, is_last_word=thread_id is None),
-            JSON,
-            _headers(started, "/join"),
-            self._gone(started, body),
-        )
+        forget = partial(self.runs.forget, started) if thread_id is None else None
+        return left(self.runs, started, _headers(started, "/join"), self._gone(started, body), forget)
 
     def _gone(self, started: Started, body: RunBody) -> Any:
         return (lambda: self.runs.abandon(started)) if body.on_disconnect == "cancel" else None
@@ -151,11 +148,15 @@ async def _told(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIte
         await runs.forget(started)
 
 
-async def left(runs: Runs, started: Started, *, is_last_word: bool) -> AsyncIterator[bytes]:
-    """Yield the state that a run leaves, when it is finished; after the last word a stateless run is forgotten."""
-    yield (await runs.final(started)).encode()
-    if is_last_word:
-        await runs.forget(started)
+def left(
+    runs: Runs,
+    started: Started,
+    headers: Mapping[str, str],
+    on_gone: Callable[[], Awaitable[Any]] | None,
+    then: Callable[[], Awaitable[Any]] | None = None,
+) -> Result:
+    """Answer with the state that a run leaves, when it is finished."""
+    return Result(partial(runs.final, started), partial(runs.final_within, started), headers, on_gone, then)
 
 
 @router.post("/threads/{thread_id}/runs", response_model=RunShown, openapi_extra=_BODY)

@@ -12,7 +12,7 @@ from server.runs.protocol.bodies import RunShown
 from server.runs.protocol.fields import Limit, Offset
 from server.runs.protocol.routing import Caller, CurrentRuns, ThreadId, answer, protocol_router
 from server.runs.protocol.run_starts import left
-from server.runs.protocol.streaming import JSON, SSE, Lasting, Result, frame, mode_of
+from server.runs.protocol.streaming import SSE, Lasting, frame, mode_of
 from server.runs.runs import Runs, Started
 
 router = protocol_router("/threads/{thread_id}/runs")
@@ -69,9 +69,7 @@ async def join(
     """Wait for the state that a run leaves."""
     started = await _known(runs, owner, thread_id, run_id)
     gone = (lambda: runs.abandon(started)) if cancel_on_disconnect else None
-    return Result(
-        left(runs, started, is_last_word=False), JSON, {"Location": f"/threads/{thread_id}/runs/{run_id}/join"}, gone
-    )
+    return left(runs, started, {"Location": f"/threads/{thread_id}/runs/{run_id}/join"}, gone)
 
 
 @router.get("/{run_id}/stream", response_model=str, responses={200: {"content": {SSE: {}}}})

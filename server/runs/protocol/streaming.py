@@ -93,33 +93,46 @@ class Lasting(Response):
 
 
 class Result(Lasting):
-    """Sends one JSON value: whole where it comes at once, else as `Lasting` does."""
+    """Sends one JSON value: whole where it comes at once, else as `Lasting` does.
+
+    Args:
+        value: waits for it.
+        value_within: waits so many seconds at most; None: it is not there.
+        headers: the response's.
+        on_gone: called when the client goes away before the value is there.
+        then: called when it was sent.
+    """
+
+    def __init__(
+        self,
+        value: Callable[[], Awaitable[str]],
+        value_within: Callable[[float], Awaitable[str | None]],
+        headers: Mapping[str, str],
+        on_gone: Callable[[], Awaitable[Any]] | None = None,
+        then: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
+        super().__init__(_one(value, then), JSON, headers, on_gone)
+        self._value_within = value_within
+        self._then = then
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        first = asyncio.ensure_future(anext(self._chunks))
-        await asyncio.wait({first}, timeout=_AT_ONCE_SECONDS)
-        if not first.done():
-            self._chunks = _after(first, self._chunks)
+        value = await self._value_within(_AT_ONCE_SECONDS)
+        if value is None:
             await super().__call__(scope, receive, send)
             return
-        async with aclosing(self._chunks) as rest:  # type: ignore[type-var]  # all of them are generators
-            body = first.result()
-            self.headers["content-length"] = str(len(body))
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-            async for _ in rest:
-                pass
+        body = value.encode()
+        self.headers["content-length"] = str(len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        if self._then is not None:
+            await self._then()
 
 
-async def _after(first: "asyncio.Future[bytes]", rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async with aclosing(rest) as others:  # type: ignore[type-var]  # all of them are generators
-        try:
-            yield await first
-        finally:
-            first.cancel()
-        async for chunk in others:
-            yield chunk
+async def _one(value: Callable[[], Awaitable[str]], then: Callable[[], Awaitable[Any]] | None) -> AsyncIterator[bytes]:
+    yield (await value()).encode()
+    if then is not None:
+        await then()
 
 
 async def _gone(receive: Receive) -> None:

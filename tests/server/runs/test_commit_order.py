@@ -62,9 +62,9 @@ async def test_a_result_is_not_saved_before_the_last_words(
     commits: list[Sequence[Any]] = []
     submit = runtime.lanes.submit
 
-    def taken_at_once(key: UUID, statement: Any, parameters: Sequence[Any]) -> "asyncio.Future[Any]":
+    def taken_at_once(key: UUID, statement: Any, parameters: Sequence[Any], *rest: Any) -> "asyncio.Future[Any]":
         if statement != writer._COMMIT:
-            return submit(key, statement, parameters)
+            return submit(key, statement, parameters, *rest)
         commits.append(parameters)
         answer = asyncio.get_running_loop().create_future()
         answer.set_result({"outcome": "kept"})

@@ -1,13 +1,16 @@
 """`/ok` and `/info`: what clients ask before anything else."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
 
 from db.database import Database
-from tests.kit.app import Service
+from tests.kit.app import Service, running_service
 from tests.server.runs.protocol.conftest import refusal
+
+ASKED = {"access-control-request-method": "DELETE"}
 
 
 @pytest.mark.parametrize("path", ["/ok", "/ok?check_db=1"])
@@ -45,7 +48,23 @@ async def test_unknown_paths_and_methods_have_the_protocols_shape(anonymous: htt
     assert refusal(await anonymous.delete("/info"))[0] == 405
 
 
-async def test_browsers_may_read_the_pages_headers(service: Service) -> None:
-    middleware = [layer for layer in service.client._transport.app.user_middleware if "CORS" in str(layer.cls)]  # type: ignore[attr-defined]
-    exposed = set(middleware[0].kwargs["expose_headers"])
-    assert {"Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"} <= exposed
+@pytest.mark.parametrize(("method", "path"), [("GET", "/ok"), ("POST", "/threads"), ("POST", "/nowhere")])
+async def test_browsers_may_read_the_pages_headers(service: Service, method: str, path: str) -> None:
+    client = await service.as_user()
+    response = await client.request(method, path, json={}, headers={"origin": "https://page.example"})
+    exposed = set(response.headers["access-control-expose-headers"].split(", "))
+    assert {"Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next", "X-Request-Id"} <= exposed
+    assert response.headers["x-request-id"]
+
+
+async def test_pages_that_are_allowed_may_ask_before(database_url: str, tmp_path: Path) -> None:
+    async with running_service(database_url, tmp_path, {"CORS_ORIGINS": "https://page.example"}) as service:
+        statuses = [
+            (await service.client.options("/threads/x", headers={"origin": origin, **ASKED})).status_code
+            for origin in ("https://page.example", "https://other.example")
+        ]
+    assert statuses == [200, 400]
+
+
+async def test_answers_that_a_cache_may_keep_say_that_they_depend_on_the_page(anonymous: httpx.AsyncClient) -> None:
+    assert (await anonymous.get("/ok")).headers["vary"] == "Origin"
