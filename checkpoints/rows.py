@@ -14,11 +14,30 @@ class Typed(NamedTuple):
     blob: bytes
 
 
+class Packed:
+    """Values end to end: one parameter of a statement, however many they are."""
+
+    def __init__(self) -> None:
+        self._values: list[bytes] = []
+        self._size = 0
+
+    def put(self, value: bytes, name: str = "") -> dict[str, int]:
+        """Add a value; return the place of its first byte, counted from one, and how many it has, as `at` and `len`."""
+        place = self._size + 1
+        self._values.append(value)
+        self._size += len(value)
+        return {f"{name}at": place, f"{name}len": len(value)}
+
+    def as_bytes(self) -> bytes:
+        """Return all of them."""
+        return b"".join(self._values)
+
+
 @dataclass
 class Unsaved:
     """Rows of the checkpoint tables, each once; the newest of a kind where they may be written again."""
 
-    checkpoints: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    checkpoints: dict[tuple[str, str], tuple[str | None, bytes, bytes]] = field(default_factory=dict)
     blobs: dict[tuple[str, str, str], Typed] = field(default_factory=dict)
     items: dict[tuple[str, str, int], Typed] = field(default_factory=dict)
     writes: dict[tuple[str, str, str, int], tuple[str, str, Typed]] = field(default_factory=dict)
@@ -30,52 +49,41 @@ class Unsaved:
         self, namespace: str, checkpoint_id: str, parent: str | None, *, checkpoint: bytes, metadata: bytes
     ) -> None:
         """Add a checkpoint; both documents are JSON."""
-        self.checkpoints[namespace, checkpoint_id] = {
-            "ns": namespace,
-            "id": checkpoint_id,
-            "parent": parent,
-            "checkpoint": orjson.Fragment(checkpoint),
-            "metadata": orjson.Fragment(metadata),
-        }
+        self.checkpoints[namespace, checkpoint_id] = parent, checkpoint, metadata
 
     def put_write(self, key: tuple[str, str, str, int], channel: str, path: str, value: Typed) -> None:
         """Add a task's write by namespace, checkpoint, task and index; below zero the last one counts."""
         if key[3] < 0 or key not in self.writes:
             self.writes[key] = (channel, path, value)
 
-    def as_parameters(self) -> tuple[str | None, str | None, str | None, str | None, list[bytes]]:
-        """Return checkpoints, items, blobs and writes as JSON each, and the bytes that they name by place, from one."""
-        values: list[bytes] = []
+    def as_parameters(self, packed: Packed) -> list[str | None]:
+        """Return checkpoints, items, blobs and writes as JSON each, which says where in `packed` their values are."""
 
-        def at(value: Typed) -> int:
-            values.append(value.blob)
-            return len(values)
+        def placed(value: Typed) -> dict[str, Any]:
+            return {"type": value.type, **packed.put(value.blob)}
 
-        return (
-            _document(self.checkpoints.values()),
+        return [
+            _document(_checkpoint_row(key, row, packed) for key, row in self.checkpoints.items()),
             _document(
-                {"ns": ns, "channel": channel, "seq": number, "type": value.type, "at": at(value)}
+                {"ns": ns, "channel": channel, "seq": number, **placed(value)}
                 for (ns, channel, number), value in self.items.items()
             ),
             _document(
-                {"ns": ns, "channel": channel, "version": version, "type": value.type, "at": at(value)}
+                {"ns": ns, "channel": channel, "version": version, **placed(value)}
                 for (ns, channel, version), value in self.blobs.items()
             ),
             _document(
-                {
-                    "ns": ns,
-                    "checkpoint": checkpoint,
-                    "task": task,
-                    "idx": index,
-                    "channel": channel,
-                    "path": path,
-                    "type": value.type,
-                    "at": at(value),
-                }
-                for (ns, checkpoint, task, index), (channel, path, value) in self.writes.items()
+                {"ns": ns, "checkpoint": of, "task": task, "idx": index, "channel": channel, "path": path}
+                | placed(value)
+                for (ns, of, task, index), (channel, path, value) in self.writes.items()
             ),
-            values,
-        )
+        ]
+
+
+def _checkpoint_row(key: tuple[str, str], row: tuple[str | None, bytes, bytes], packed: Packed) -> dict[str, Any]:
+    parent, checkpoint, metadata = row
+    own = {"ns": key[0], "id": key[1], "parent": parent}
+    return own | packed.put(checkpoint) | packed.put(metadata, "meta_")
 
 
 def _document(rows: Iterable[dict[str, Any]]) -> str | None:

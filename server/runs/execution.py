@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -97,10 +97,13 @@ class Execution:
         self.task: asyncio.Task[Claim | None] | None = None
         self.ended: Outcome | None = None
         """How it ended, once that is committed; None where it goes on elsewhere, or was undone."""
+        self.over = asyncio.Event()
+        """Set when nothing of the run is to come here any more."""
 
     def begin(self) -> asyncio.Task[Claim | None]:
         """Execute in a task of its own; it gives the thread's next run, where one waited and could be claimed."""
         self.task = asyncio.create_task(self._run(), name=f"run {self.claimed.run_id}")
+        self.task.add_done_callback(lambda _: self.over.set())
         return self.task
 
     def grant(self, fence: int) -> None:
@@ -205,7 +208,6 @@ class Execution:
             return None
         if not finished.rolled_back:
             saver.leave_head()
-            self.ended = outcome
         return finished.claim
 
     async def _outcome(
@@ -259,6 +261,8 @@ class Execution:
             outcome = Outcome.failure(error, Driven())
             writer.discard()
             finished = await self._write_end(outcome, writer, calls)
+        self.ended = None if finished.rolled_back else outcome
+        await self._let_others_go_on()
         if finished.following is not None and finished.claim is None:
             # The run itself, or the thread's next one while this process takes no more. Without a job the sweep
             # would find it, some seconds later.
@@ -270,6 +274,13 @@ class Execution:
         series(RUNS_FINISHED, self.claimed.workflow, outcome.status.value).inc()
         log.info("run_finished", status=outcome.status.value, error_code=outcome.error_code)
         return finished
+
+    async def _let_others_go_on(self) -> None:
+        """Wake who waits for the run's end: they answer their clients before the rest is done here."""
+        self.over.set()
+        # Nothing is left that could be cut off.
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
     async def _write_end(self, outcome: Outcome | None, writer: RunWriter, calls: Sequence[Usage]) -> Finished:
         if outcome is None:

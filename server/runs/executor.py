@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from core.tasks import end
+from core.tasks import end, wait_at_most
 from server.runs import repository
 from server.runs.execution import RUN_JOB, Execution, Parts
 from server.runs.model import Claim
@@ -51,8 +51,10 @@ class Executor:
 
     async def wait(self, execution: Execution, seconds: float | None) -> None:
         """Wait until an execution is over, for `seconds` at most."""
-        if execution in self._tasks:
-            await asyncio.wait({self._tasks[execution]}, timeout=seconds)
+        if seconds is None:
+            await execution.over.wait()
+        else:
+            await wait_at_most(execution.over, seconds)
 
     def executes(self, run_id: UUID) -> bool:
         """Tell whether a run is one of this process."""

@@ -218,6 +218,15 @@ class RunResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ended, as its row; `output` and `values` as JSON, where they are kept with it."""
+
+    row: dict[str, Any]
+    output: str | None
+    values: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThreadState:
     """A thread's newest checkpoint: its values and the nodes that would run next."""
 

@@ -11,7 +11,7 @@ from langgraph.errors import EmptyInputError, GraphRecursionError
 from core.errors import ColloquyError
 from server.runs.drive import Driven
 from server.runs.jsonb import jsonb_text, without_nul
-from server.runs.model import RunResult, RunStatus
+from server.runs.model import Ending, RunResult, RunStatus
 from server.runs.snapshots import shown
 
 # Longer states have no copy on their thread's row: it would be written anew at each turn.
@@ -88,21 +88,23 @@ class Outcome:
             error_message=self.error_message,
         )
 
-    def as_row(self, *, keeps_state: bool = True) -> list[str | None]:
-        """Return what `platform.finish_run` takes: status, output, values, interrupts, error, whether it stopped."""
+    def as_row(self, *, keeps_state: bool = True) -> Ending:
+        """Return what `platform.finish_run` takes."""
         copied = keeps_state and self.values is not None and len(self.values) <= COPIED_CHARACTERS
-        return [
-            self.status.value,
-            self.output,
-            # `null` stands for a state that is read from its checkpoint.
-            without_nul(self.values) if copied and self.values else None if self.values is None else "null",
-            jsonb_text(self.interrupts),
-            None if self.error_status is None else str(self.error_status),
-            self.error_code,
-            self.error_message,
-            str(self.stops).lower(),
-        ]
+        return Ending(
+            row={
+                "status": self.status.value,
+                "has_values": self.values is not None,
+                "interrupts": orjson.Fragment(jsonb_text(self.interrupts)),
+                "error_status": self.error_status,
+                "error_code": self.error_code,
+                "error_message": self.error_message,
+                "stops": self.stops,
+            },
+            output=self.output,
+            values=without_nul(self.values) if copied and self.values else None,
+        )
 
 
-GIVEN_BACK: Final = [RunStatus.pending.value, None, None, "{}", None, None, None, "false"]
+GIVEN_BACK: Final = Ending(row={"status": RunStatus.pending.value}, output=None, values=None)
 """What stands for an end where the run is to go on elsewhere."""

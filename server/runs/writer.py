@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from checkpoints.rows import Unsaved
+import orjson
+
+from checkpoints.rows import Packed, Unsaved
 from checkpoints.saver import FenceLost
 from db.lanes import Lanes
 from providers.usage import Usage
@@ -14,19 +16,18 @@ from server.runs import usage
 from server.runs.broker import Broker
 from server.runs.encode import encode
 from server.runs.feed import Feed
-from server.runs.model import Claim, Event, EventId
+from server.runs.model import Claim, Ending, Event, EventId
 
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
 _DELAY_SECONDS: Final = 0.1
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.05
 _COMMIT: Final = (
-    "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
-    " %s::int, %b::text[], %b::text[]) AS outcome"
+    "SELECT platform.commit_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %s::json, %b::bytea) AS outcome"
 )
 _FINISH: Final = (
-    "SELECT * FROM platform.finish_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %b::bytea[],"
-    " %s::int, %b::text[], %b::text[], %s::json, %s::text[], %s)"
+    "SELECT * FROM platform.finish_run(%s, %s, %s, %s, %s::json, %s::json, %s::json, %s::json, %s::json, %b::bytea,"
+    " %s::json, %s::json, %s)"
 )
 
 
@@ -68,9 +69,8 @@ class RunWriter:
         self._feed = feed
         self._doubt_seconds = doubt_seconds
         self._on_lost = on_lost
-        # Of the events that are not committed yet; their numbers follow one another up to `_seq`.
-        self._names: list[str] = []
-        self._data: list[str] = []
+        # The events that are not committed yet.
+        self._told: list[Event] = []
         self._seq = 0
         self._held_back: list[Event] = []
         # Whether events are lost to the log: then memory does not tell the same.
@@ -98,9 +98,8 @@ class RunWriter:
         """
         self._seq += 1
         encoded = encode(data)
-        self._names.append(event)
-        self._data.append(encoded)
         shown = Event(EventId(self._claimed.fence, self._seq), event, encoded)
+        self._told.append(shown)
         if self._held_back or not early:
             self._held_back.append(shown)
         else:
@@ -128,7 +127,7 @@ class RunWriter:
             FenceLost: another process has claimed a run on this thread since.
             psycopg.Error: the database did not take it.
         """
-        if self.unsaved or self._names:
+        if self.unsaved or self._told:
             self._commit()
         if self._sent is not None:
             await asyncio.wait({self._sent})
@@ -141,7 +140,7 @@ class RunWriter:
         Raises:
             FenceLost: another process has claimed a run on this thread since.
         """
-        if not (self.unsaved or self._names):
+        if not (self.unsaved or self._told):
             self._commit()
         await self.flush()
 
@@ -161,7 +160,7 @@ class RunWriter:
         if not self.is_certain:
             await self.settle()
 
-    async def finish(self, ended: Sequence[str | None], calls: Sequence[Usage], worker_id: UUID | None) -> Finished:
+    async def finish(self, ended: Ending, calls: Sequence[Usage], worker_id: UUID | None) -> Finished:
         """Commit what is left together with how the run ended; claim the thread's next run for a process, if given.
 
         Raises:
@@ -170,7 +169,10 @@ class RunWriter:
         """
         if self._failure is not None:
             raise self._failure
-        parameters = [*self._parameters(), usage.as_json(calls), list(ended), worker_id]
+        packed, how = Packed(), dict(ended.row)
+        for name, value in (("output_", ended.output), ("values_", ended.values)):
+            how |= {} if value is None else packed.put(value.encode(), name)
+        parameters = [*self._parameters(packed), usage.as_json(calls), orjson.dumps(how).decode(), worker_id]
         row = await self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
         if row["outcome"] == "lost":
             raise FenceLost
@@ -194,32 +196,31 @@ class RunWriter:
         self._failure = None
         self._is_torn = True
         self.unsaved = Unsaved()
-        self._names.clear()
-        self._data.clear()
+        self._told.clear()
         self._stop_timer()
 
     def _commit_in_time(self) -> None:
         self._timer = None
         # One at a time: what is added meanwhile shares the next one.
-        if self._sent is None and (self.unsaved or self._names) and self._failure is None:
+        if self._sent is None and (self.unsaved or self._told) and self._failure is None:
             self._commit()
 
     def _commit(self) -> None:
-        has_events, now = bool(self._names), time.time()
-        sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters())
+        has_events, now = bool(self._told), time.time()
+        sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters(Packed()))
         sent.add_done_callback(lambda done: self._committed(done, now, has_events=has_events))
         self._sent = sent
 
-    def _parameters(self) -> list[Any]:
+    def _parameters(self, packed: Packed) -> list[Any]:
         """Return what is to be committed now, and begin anew."""
         self._stop_timer()
-        rows = self.unsaved.as_parameters()
+        rows = self.unsaved.as_parameters(packed)
         self.unsaved = Unsaved()
-        names, data = self._names, self._data
-        self._names, self._data = [], []
-        told = [self._seq - len(names) + 1, names, data] if names else [None] * 3
+        told = [{"seq": one.id.seq, "event": one.event, **packed.put(one.json.encode())} for one in self._told]
+        self._told = []
+        rows.append(orjson.dumps(told).decode() if told else None)
         claimed = self._claimed
-        return [claimed.thread_id, claimed.fence, claimed.run_id, claimed.owner_id, *rows, *told]
+        return [claimed.thread_id, claimed.fence, claimed.run_id, claimed.owner_id, *rows, packed.as_bytes()]
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -240,5 +241,5 @@ class RunWriter:
             self._held_at = since
             if has_events:
                 self._broker.tell(self._claimed.run_id)
-            if self.unsaved or self._names:
-                self._commit_within(_EVENTS_DELAY_SECONDS if self._names else _DELAY_SECONDS)
+            if self.unsaved or self._told:
+                self._commit_within(_EVENTS_DELAY_SECONDS if self._told else _DELAY_SECONDS)

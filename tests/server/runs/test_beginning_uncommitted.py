@@ -161,7 +161,7 @@ async def test_a_commit_of_a_run_that_does_not_have_the_thread_is_refused(idle: 
         assert accepted.fence == 1
         for run_id, outcome in ((holder, "kept"), (uuid4(), "lost")):
             cursor = await connection.execute(
-                "SELECT platform.commit_run(%s, 1, %s, %s, %s, %s, %s, %s, '{}', NULL, NULL, NULL) AS outcome",
+                "SELECT platform.commit_run(%s, 1, %s, %s, %s, %s, %s, %s, NULL, NULL) AS outcome",
                 (asked.thread_id, run_id, owner, *nothing),
             )
             assert await cursor.fetchone() == {"outcome": outcome}

@@ -21,7 +21,7 @@ _PAUSES: Final = 7
 _STEPS: Final = _PAUSES**2
 _WORDS: Final = 2
 # Where a commit's parameters hold them.
-_WRITES, _NAMES = 7, 10
+_WRITES, _EVENTS = 7, 8
 
 
 class State(TypedDict, total=False):
@@ -76,7 +76,7 @@ async def test_a_result_is_not_saved_before_the_last_words(
     assert result.status == RunStatus.success
     told, saved = 0, 0
     for parameters in commits:
-        told += sum(name == "custom" for name in parameters[_NAMES] or ())
+        told += sum(row["event"] == "custom" for row in json.loads(parameters[_EVENTS] or "[]"))
         written = json.loads(parameters[_WRITES] or "[]")
         saved += sum(row["channel"] == "step" for row in written)
         assert saved * _WORDS <= told
