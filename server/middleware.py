@@ -1,11 +1,11 @@
 """What happens around every request: an id for it, a line in the log, figures, limits on its body and its time."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Mapping
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -103,7 +103,7 @@ class _Exchange:
         # Of several the last one counts, as in a mapping.
         headers = dict(scope["headers"])
         given = headers.get(_REQUEST_ID, b"")
-        self.request_id: str = given.decode() if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+        self.request_id: str = given.decode() if _ACCEPTABLE_ID.fullmatch(given) else os.urandom(16).hex()
         self._declared: bytes = headers.get(b"content-length", b"")
         self._status = 500
         self._started = time.perf_counter()

@@ -1,6 +1,7 @@
 """The shortest way to the busiest routes: past the router, which tries all of them, and FastAPI's own wrapping."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,7 +14,6 @@ from server.errors import Handler, is_by_hand
 
 class _Way(NamedTuple):
     pattern: re.Pattern[str]
-    method: str
     route: APIRoute
     handle: Handler
 
@@ -23,20 +23,20 @@ class Shortcuts:
 
     def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
         self._app = app
-        self._ways = [
-            _Way(route.path_regex, method, route, route.get_route_handler())
-            for router in routers
-            for route in router.routes
-            if isinstance(route, APIRoute) and is_by_hand(route.endpoint)
-            for method in route.methods or ()
-        ]
+        # By method and depth: then hardly more than one is left to try.
+        self._ways: dict[tuple[str, int], list[_Way]] = defaultdict(list)
+        for route in (route for router in routers for route in router.routes):
+            if isinstance(route, APIRoute) and is_by_hand(route.endpoint):
+                way = _Way(route.path_regex, route, route.get_route_handler())
+                for method in route.methods or ():
+                    self._ways[method, route.path.count("/")].append(way)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Behind a prefix the router knows which part of the path is ours.
         if scope["type"] == "http" and not scope.get("root_path"):
             path, method = scope["path"], scope["method"]
-            for way in self._ways:
-                if method == way.method and (found := way.pattern.match(path)):
+            for way in self._ways.get((method, path.count("/")), ()):
+                if found := way.pattern.match(path):
                     # As the router does: for what counts requests, and for the endpoint.
                     scope["route"], scope["path_params"] = way.route, found.groupdict()
                     response = await way.handle(Request(scope, receive, send))

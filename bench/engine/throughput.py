@@ -7,13 +7,15 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bench.engine.client import Client
 from bench.engine.servers import Served, servers
 from tests.kit.processes import ROOT
 
+ROUNDS = 5
 RUN = {"assistant_id": "three", "input": {"steps": []}}
 
 
@@ -56,19 +58,33 @@ async def pairs(served: Served, concurrency: int, runs: int) -> Rate:
     return Rate(len(taken) / seconds, (served.cpu_seconds - before) / len(taken) * 1e3, statistics.median(taken) * 1e3)
 
 
+async def compared(url: str, served: Served, of_floor: int, concurrency: int, runs: int) -> tuple[Rate, Rate]:
+    """Measure the floor at a concurrency, and the server at one, by turns: a machine changes from second to second."""
+    rounds = [
+        (
+            await asyncio.to_thread(floor, url, of_floor, runs // ROUNDS),
+            await pairs(served, concurrency, runs // ROUNDS),
+        )
+        for _ in range(ROUNDS)
+    ]
+    floors, founds = zip(*rounds, strict=True)
+    return _median(floors), _median(founds)
+
+
+def _median(rates: Sequence[Rate]) -> Rate:
+    return Rate(*(statistics.median(values) for values in zip(*map(astuple, rates), strict=True)))
+
+
 async def measure(url: str, data: Path, runs: int) -> None:
     """Print the ratios."""
-    one = await asyncio.to_thread(floor, url, 1, runs // 4)
-    many = await asyncio.to_thread(floor, url, 16, runs)
-    print(f"floor: {many.rate:.0f} runs/s at 16, {many.cpu:.2f} ms CPU a run; p50 {one.p50:.2f} ms at 1")
     for count, cases in ((1, (1, 16, 64)), (2, (64,))):
         with servers(url, data, count) as served:
             await pairs(served, 8, 300 * count)
             for concurrency in cases:
-                found = await pairs(served, concurrency, runs // 4 if concurrency == 1 else runs)
+                base, found = await compared(url, served, min(concurrency, 16), concurrency, runs)
                 print(
                     f"{count} process(es), concurrency {concurrency}: {found.rate:.0f} runs/s"
-                    f" = {found.rate / many.rate:.2f} of the floor at 16,"
-                    f" CPU {found.cpu:.2f} ms = {found.cpu / many.cpu:.2f},"
-                    f" p50 {found.p50:.2f} ms = {found.p50 / one.p50:.2f} of the floor at 1"
+                    f" = {found.rate / base.rate:.2f} of the floor's {base.rate:.0f} at {min(concurrency, 16)},"
+                    f" CPU {found.cpu:.2f} ms = {found.cpu / base.cpu:.2f} of {base.cpu:.2f},"
+                    f" p50 {found.p50:.2f} ms = {found.p50 / base.p50:.2f} of {base.p50:.2f}"
                 )

@@ -16,6 +16,7 @@ from server.runs.workflows import Workflows
 _NAMESPACE: Final = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
 
+@lru_cache
 def assistant_id(graph_id: str) -> UUID:
     """Return the id of a graph's assistant, the same on every server."""
     return uuid5(_NAMESPACE, graph_id)
@@ -23,7 +24,10 @@ def assistant_id(graph_id: str) -> UUID:
 
 def labels(graph_id: str) -> dict[str, str]:
     """Return what a thread's metadata says about its workflow; clients search by either."""
-    return {"graph_id": graph_id, "assistant_id": str(assistant_id(graph_id))}
+    return {"graph_id": graph_id, "assistant_id": _written(assistant_id(graph_id))}
+
+
+_written: Final = lru_cache(str)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+import orjson
 from psycopg.rows import DictRow
 
-from server.runs.encode import plain
 from server.runs.execution import Execution
 from server.runs.executor import Executor
 from server.runs.model import Accepted, Claim, RunRequest
@@ -71,7 +71,7 @@ def _claim(run_id: UUID, request: RunRequest) -> Claim:
         thread_id=request.thread_id,
         owner_id=request.owner_id,
         workflow=request.workflow,
-        request=plain(request.payload()),
+        request=orjson.loads(request.payload),
         fence=0,
         attempt=1,
         restarts_input=True,

@@ -138,15 +138,14 @@ class Execution:
 
     async def _run(self) -> Claim | None:
         claimed = self.claimed
-        with (
-            structlog.contextvars.bound_contextvars(
-                run_id=str(claimed.run_id),
-                thread_id=str(claimed.thread_id),
-                user_id=str(claimed.owner_id),
-                workflow=claimed.workflow,
-            ),
-            ExitStack() as telling,
-        ):
+        # A task has a context of its own, which ends with it.
+        structlog.contextvars.bind_contextvars(
+            run_id=str(claimed.run_id),
+            thread_id=str(claimed.thread_id),
+            user_id=str(claimed.owner_id),
+            workflow=claimed.workflow,
+        )
+        with ExitStack() as telling:
             try:
                 return await self._to_its_end(telling)
             finally:

@@ -3,10 +3,13 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 import orjson
+
+from server.runs.encode import encode
 
 StreamMode = Literal[
     "values", "updates", "messages", "messages-tuple", "custom", "events", "tasks", "checkpoints", "debug"
@@ -96,9 +99,10 @@ class RunRequest:
     is_stateless: bool = False
     caller_key: bytes | None = None
 
-    def payload(self) -> dict[str, Any]:
-        """Return what is kept on the run's row, to be able to send it again after a crash."""
-        return {
+    @cached_property
+    def payload(self) -> str:
+        """What is kept on the run's row, to be able to send it again after a crash; as JSON."""
+        kept = {
             "input": self.input,
             "resume": self.resume,
             "stream_modes": list(self.stream_modes),
@@ -106,6 +110,7 @@ class RunRequest:
             "strategy": self.strategy,
             "options": self.options.changed(),
         }
+        return encode(kept)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from server.runs.assistants import labels
-from server.runs.encode import encode
 from server.runs.jsonb import jsonb, jsonb_text
 from server.runs.model import Accepted, CancelAction, Claim, Load, RunRequest, RunResult, RunStatus
 from server.runs.snapshots import shown
@@ -39,7 +38,7 @@ def start_parameters(run_id: UUID, request: RunRequest, worker_id: UUID | None) 
         request.thread_id,
         request.owner_id,
         request.workflow,
-        encode(request.payload()),
+        request.payload,
         jsonb_text(request.metadata | labels(request.workflow)),
         request.strategy,
         None if request.answers is None else list(request.answers),

@@ -49,9 +49,9 @@ class Lasting(Response):
         headers: Mapping[str, str],
         on_gone: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
-        super().__init__(None, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers})
+        own = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Type": media_type}
+        super().__init__(None, headers={**own, **headers})
         del self.headers["content-length"]
-        self.headers["content-type"] = media_type
         self._chunks = chunks
         self._heartbeat = HEARTBEATS[media_type]
         self._on_gone = on_gone
@@ -122,8 +122,8 @@ class Result(Lasting):
             await super().__call__(scope, receive, send)
             return
         body = value.encode()
-        self.headers["content-length"] = str(len(body))
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        headers = [*self.raw_headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
         if self._then is not None:
             await self._then()
