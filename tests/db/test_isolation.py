@@ -166,6 +166,21 @@ def _cannot_hang_on(app: Connection[Any], table: Table, row: dict[str, Any]) -> 
         app.execute(forge, (json.dumps(values),))
 
 
+def test_views_that_read_as_their_owner_are_closed_to_the_application(
+    owner: Connection[Any], app: Connection[Any]
+) -> None:
+    """The embedded server's owner is a superuser, whom no policy binds."""
+    views = owner.execute(
+        "SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+        " AND NOT coalesce(c.reloptions @> '{security_invoker=true}', false)"
+    ).fetchall()
+    assert ("auth", "valid_keys") in views
+    for view in views:
+        with pytest.raises(InsufficientPrivilege):
+            app.execute(SQL("SELECT FROM {}").format(Identifier(*view)))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
