@@ -89,6 +89,9 @@ class Surroundings:
             if not timer.expired():
                 raise
             raise TimedOut("请求处理超时，请稍后重试") from None
+        finally:
+            # What is rendered for a crash is sent after the block, and a timer that has ended cannot be set.
+            exchange.timer = None
 
 
 class _Exchange:

@@ -170,6 +170,17 @@ async def test_a_crash_shows_nothing_of_itself(client: httpx.AsyncClient, family
     assert "hunter2" not in response.text
 
 
+async def test_a_crash_outside_of_all_routes_is_rendered_too(family: Family) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("boom: password=hunter2")
+
+    transport = httpx.ASGITransport(app=Surroundings(broken, seconds=5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.post(path(family, "x"), json={"name": "x"})
+    check(response, family, 500, "INTERNAL", CRASHED)
+    assert "hunter2" not in response.text
+
+
 async def test_a_database_that_does_not_answer(client: httpx.AsyncClient, family: Family) -> None:
     response = await client.post(path(family, "unreachable"), json={"name": "x"})
     assert response.status_code == 503
