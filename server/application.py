@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _ORIGIN: Final = b"origin"
@@ -25,6 +26,14 @@ class Application(FastAPI):
             across: the same, with what a page of another origin needs, or a cache that may keep the answer for one.
         """
         self._within, self._across = within, across
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return FastAPI's own layers without the one that renders a crash and raises it again.
+
+        The surroundings render it: raised after its answer, it would be logged twice and close the connection.
+        """
+        outermost = super().build_middleware_stack()
+        return outermost.app if isinstance(outermost, ServerErrorMiddleware) else outermost
 
     async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as FastAPI does."""

@@ -153,6 +153,21 @@ async def test_a_crash_outside_a_family_has_its_id_too(
     assert "crash-2" in line
 
 
+async def test_a_crash_outside_a_family_is_not_raised_after_its_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The HTTP server would log it once more, and close the connection."""
+
+    def crash() -> bytes:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("server.metrics.text", crash)
+    transport = httpx.ASGITransport(app=service.client._transport.app)  # type: ignore[attr-defined]
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.get("/metrics")
+    assert (response.status_code, list(response.json())) == (500, ["detail"])
+
+
 async def test_methods_that_a_path_has_are_named(anonymous: httpx.AsyncClient) -> None:
     response = await anonymous.put("/api/v1/auth/send-code")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
