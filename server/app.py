@@ -98,15 +98,15 @@ def _surround(app: Application, settings: Settings) -> None:
         "/api/v1/audio/upload": settings.max_recording_bytes + uploading.FORM_BYTES,
         "/api/v1/profiles/upload-photo": profiles.FORM_BYTES,
     }
-    surroundings = Surroundings(
-        Shortcuts(app.inner, ROUTERS),
+    surround = partial(
+        Surroundings,
         seconds=settings.request_timeout_seconds,
         max_bytes=settings.max_body_bytes,
         max_bytes_of=uploads,
         debug=settings.debug,
     )
-    across = CORSMiddleware(
-        surroundings,
+    let_in = partial(
+        CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -115,6 +115,9 @@ def _surround(app: Application, settings: Settings) -> None:
             *("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"),
         ],
     )
+    within = surround(Shortcuts(app.inner, ROUTERS))
+    # Pages may read what the surroundings refuse; what they ask before is answered on the way, and surrounded too.
+    across, asking = let_in(within), surround(let_in(app.inner))
     # Outermost: the client's address is then right for all that is within. uvicorn has types of its own for ASGI.
     behind_proxies: Any = partial(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
-    app.surround(behind_proxies(surroundings), behind_proxies(across))
+    app.surround(behind_proxies(within), behind_proxies(across), behind_proxies(asking))

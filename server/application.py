@@ -17,15 +17,17 @@ class Application(FastAPI):
         super().__init__(**settings)
         self._within: ASGIApp = super().__call__
         self._across: ASGIApp = self._within
+        self._asking: ASGIApp = self._within
 
-    def surround(self, within: ASGIApp, across: ASGIApp) -> None:
+    def surround(self, within: ASGIApp, across: ASGIApp, asking: ASGIApp) -> None:
         """Set what requests pass, which ends in `inner`.
 
         Args:
             within: for those of the application's own origin, or of no page at all.
             across: the same, with what a page of another origin needs, or a cache that may keep the answer for one.
+            asking: for what browsers ask before they let such a page send a request.
         """
-        self._within, self._across = within, across
+        self._within, self._across, self._asking = within, across, asking
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return FastAPI's own layers without the one that renders a crash and raises it again.
@@ -45,5 +47,8 @@ class Application(FastAPI):
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
+        if scope["method"] == "OPTIONS":
+            await self._asking(scope, receive, send)
+            return
         is_across = scope["method"] in _CACHEABLE or any(name == _ORIGIN for name, _ in scope["headers"])
         await (self._across if is_across else self._within)(scope, receive, send)

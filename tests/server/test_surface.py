@@ -105,6 +105,19 @@ async def test_browsers_are_let_in_by_name_only(database_url: str, tmp_path: Any
         assert "access-control-allow-origin" not in refused.headers
 
 
+@pytest.mark.parametrize("origin", ["https://page.example", None])
+async def test_what_browsers_ask_before_is_a_request_too(
+    anonymous: httpx.AsyncClient, log: io.StringIO, origin: str | None
+) -> None:
+    ask = {"origin": origin, "access-control-request-method": "POST"} if origin else {}
+    response = await anonymous.options("/threads", headers={"x-request-id": "asked-1", **ask})
+    assert response.headers.get_list("x-request-id") == ["asked-1"]
+    await asyncio.to_thread(logging.flush)
+    [line] = [line for line in log.getvalue().splitlines() if '"server.access"' in line]
+    assert '"asked-1"' in line
+    assert '"OPTIONS"' in line
+
+
 @pytest.mark.parametrize("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
 async def test_json_that_the_database_cannot_hold_is_refused(
     user: httpx.AsyncClient, log: io.StringIO, value: str
