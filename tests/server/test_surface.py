@@ -11,6 +11,7 @@ from sqlalchemy import text
 from core import logging
 from db.database import Database
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.model_faults import Status
 from tests.kit.model_server import ModelServer
 
@@ -105,7 +106,7 @@ async def test_browsers_are_let_in_by_name_only(database_url: str, tmp_path: Any
         assert "access-control-allow-origin" not in refused.headers
 
 
-@pytest.mark.parametrize("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
+@together("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
 async def test_json_that_the_database_cannot_hold_is_refused(
     user: httpx.AsyncClient, log: io.StringIO, value: str
 ) -> None:

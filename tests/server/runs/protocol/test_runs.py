@@ -9,6 +9,7 @@ import httpx
 import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
+from tests.kit.cases import together
 from tests.server.runs.conftest import until_next
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
@@ -39,7 +40,7 @@ class TestAccess:
         assert refusal(await anonymous.post(f"/threads/{NOBODY}/runs{tail}", json=BODY))[0] == 401
         assert refusal(await anonymous.post(f"/runs{tail}", json=BODY))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail"), OTHERS)
+    @together(("method", "tail"), OTHERS)
     async def test_the_rest_too(self, anonymous: httpx.AsyncClient, method: str, tail: str) -> None:
         path = f"/threads/{NOBODY}/runs{tail.format(run=NOBODY)}"
         assert refusal(await anonymous.request(method, path))[0] == 401
@@ -146,9 +147,7 @@ class TestStart:
         ):
             assert refusal(await me.http.post(path, json=body))[0] == 404
 
-    @pytest.mark.parametrize(
-        "body", ["", "{", "[]", "null", "{}", '{"assistant_id": "steps", "extra": 1}', '{"assistant_id": null}']
-    )
+    @together("body", ["", "{", "[]", "null", "{}", '{"assistant_id": "steps", "extra": 1}', '{"assistant_id": null}'])
     async def test_a_malformed_request(self, me: Person, body: str) -> None:
         thread = await thread_of(me)
         for path in ("/runs", f"/threads/{thread}/runs/stream", f"/threads/{thread}/runs/wait", "/threads/x/runs"):
