@@ -91,7 +91,7 @@ class TestReading:
     async def test_what_is_no_skill_is_not_found(self, owner: Owner, path: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/{path}")) == 404
 
-    @pytest.mark.parametrize("path", ["", "/workplace-a", "/workplace-a/executions"])
+    @together("path", ["", "/workplace-a", "/workplace-a/executions"])
     async def test_nobody_reads_without_a_login(self, service: Service, path: str) -> None:
         assert refusal(await service.client.get(f"{SKILLS}{path}")) == 401
 
@@ -101,7 +101,7 @@ class TestReading:
 
 
 class TestChanging:
-    @pytest.mark.parametrize(
+    @together(
         ("method", "path", "body"),
         [("POST", "", NEW), ("PUT", "/workplace-a", {"enabled": False}), ("POST", "/workplace-a/reload", None)],
     )
@@ -274,7 +274,7 @@ class TestExecutions:
         none = data_of(await owner.client.get(f"{SKILLS}/workplace-b/executions"))
         assert (none["executions"], none["success_rate"], none["p50_ms"], none["last_at"]) == (0, None, None, None)
 
-    @pytest.mark.parametrize("days", ["0", "366", "many"])
+    @together("days", ["0", "366", "many"])
     async def test_days_that_are_none_are_refused(self, owner: Owner, days: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/workplace-a/executions?days={days}")) == 422
 

@@ -259,7 +259,7 @@ class TestInput:
         # Refused before any side effect: none of them was a try.
         assert (await enter(client, sender.last_code)).status_code == 200
 
-    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+    @together("content", [b"", b"{", b"[]", b"\xff"])
     async def test_bodies(self, client: httpx.AsyncClient, content: bytes) -> None:
         headers = {"content-type": "application/json"}
         assert refusal(await client.post(f"{AUTH}/send-code", content=content, headers=headers)) == 422

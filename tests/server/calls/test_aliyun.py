@@ -93,7 +93,7 @@ async def settled(url: str) -> None:
 
 
 class TestConfig:
-    @pytest.mark.parametrize(("method", "path"), [("POST", CONFIG), ("GET", CONFIG), ("POST", TOKEN)])
+    @together(("method", "path"), [("POST", CONFIG), ("GET", CONFIG), ("POST", TOKEN)])
     async def test_needs_a_valid_key(self, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
         assert refusal(await anonymous.request(method, path, json=BODY)) == (401, "UNAUTHORIZED")
 

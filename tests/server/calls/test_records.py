@@ -183,7 +183,7 @@ class TestPatchRules:
 
 
 class TestCreateRules:
-    @pytest.mark.parametrize(
+    @together(
         "changes",
         [
             {"agent_id": "not-a-uuid"},
@@ -198,7 +198,7 @@ class TestCreateRules:
         assert refusal(await user.post(RECORDS, json=call_body(agent, **changes))) == (400, "INVALID_PARAM")
         assert (await user.get(RECORDS)).json()["data"]["records"] == []
 
-    @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"null"])
+    @together("content", [b"{", b"", b"\xff\xfe", b"null"])
     async def test_malformed_json(self, user: httpx.AsyncClient, content: bytes) -> None:
         response = await user.post(RECORDS, content=content, headers={"content-type": "application/json"})
         assert refusal(response) == (400, "INVALID_PARAM")
@@ -227,7 +227,7 @@ class TestCreateRules:
         response = await user.patch(f"{RECORDS}/{call}", content=large if declared else chunks(), headers=headers)
         assert refusal(response) == (413, "TOO_LARGE")
 
-    @pytest.mark.parametrize("record_id", ["nonsense", "1", "statistics2"])
+    @together("record_id", ["nonsense", "1", "statistics2"])
     async def test_an_id_that_is_none(self, user: httpx.AsyncClient, record_id: str) -> None:
         assert refusal(await user.get(f"{RECORDS}/{record_id}")) == (400, "INVALID_PARAM")
 

@@ -216,13 +216,13 @@ class TestBadInput:
         assert "timeRange.start" in message
         assert "09:00" in message
 
-    @pytest.mark.parametrize("missing", ["name", "priority", "conditions", "action"])
+    @together("missing", ["name", "priority", "conditions", "action"])
     async def test_what_is_missing(self, user: httpx.AsyncClient, missing: str) -> None:
         body = rule_body(None)
         del body[missing]
         assert refusal(await user.post(RULES, json=body)) == (400, "INVALID_PARAM")
 
-    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+    @together("method", ["GET", "PUT", "DELETE"])
     async def test_an_id_that_is_none(self, user: httpx.AsyncClient, method: str) -> None:
         response = await user.request(method, f"{RULES}/1", json=rule_body(None))
         assert refusal(response) == (400, "INVALID_PARAM")

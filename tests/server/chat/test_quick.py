@@ -272,7 +272,7 @@ class TestRefusals:
         response = await person.say("你好", mode="fast")
         assert response.json()["error"] == "参数错误：mode：应为 'chat'、'deep'"
 
-    @pytest.mark.parametrize("session_id", ["550e8400-e29b-41d4-a716-446655440000", "nonsense", "x" * 100])
+    @together("session_id", ["550e8400-e29b-41d4-a716-446655440000", "nonsense", "x" * 100])
     async def test_unknown_sessions(self, person: Person, scripted: ModelServer, session_id: str) -> None:
         response = await person.say("你好", session_id=session_id)
         assert (response.status_code, response.json()) == (440, EXPIRED)

@@ -102,7 +102,7 @@ async def test_a_number_of_ones_own(school: School) -> None:
     assert refusal(await s1.start(auto=False)) == (400, "invalid_param")
 
 
-@pytest.mark.parametrize(
+@together(
     "body",
     [{}, {"visitorInstanceId": 1}, {"visitorInstanceId": "x", "auto": "yes"}, {"visitorInstanceId": "x", "more": 1}],
 )

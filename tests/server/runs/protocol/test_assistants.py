@@ -38,7 +38,7 @@ async def test_needs_a_caller(anonymous: httpx.AsyncClient, method: str, path: s
 
 
 class TestFind:
-    @pytest.mark.parametrize("wanted", ["approval", APPROVAL, APPROVAL.upper()])
+    @together("wanted", ["approval", APPROVAL, APPROVAL.upper()])
     async def test_by_id_and_by_name(self, me: Person, wanted: str) -> None:
         found: dict[str, Any] = dict(await me.sdk.assistants.get(wanted))
         assert UUID(APPROVAL) == uuid5(UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), "approval")
@@ -138,7 +138,7 @@ class TestGraph:
         assert {node["id"] for node in drawn["nodes"]} == {"__start__", "begin", "left", "right", "__end__"}
         assert {"source": "begin", "target": "left", "conditional": True} in drawn["edges"]
 
-    @pytest.mark.parametrize(("xray", "inner"), [(False, False), (True, True), (1, True)])
+    @together(("xray", "inner"), [(False, False), (True, True), (1, True)])
     async def test_xray_looks_into_subgraphs(self, me: Person, xray: Any, *, inner: bool) -> None:
         drawn = await me.sdk.assistants.get_graph("nested", xray=xray)
         assert ("inner:ask" in {node["id"] for node in drawn["nodes"]}) is inner

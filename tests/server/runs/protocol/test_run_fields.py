@@ -90,7 +90,7 @@ class TestSeenByTheGraph:
         assert values["seen"]["context"] == {"style": "brief"}
         assert values["seen"]["metadata"]["who"] == "me"
 
-    @pytest.mark.parametrize(
+    @together(
         "key", ["checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id", "__pregel_send", "__other", "thread_id"]
     )
     async def test_keys_that_are_the_servers(self, me: Person, key: str) -> None:
@@ -180,7 +180,7 @@ class TestLater:
         # The question is still there.
         assert len((await me.sdk.threads.get(thread))["interrupts"]) == 1
 
-    @pytest.mark.parametrize("seconds", [-1, 10**9, "soon"])
+    @together("seconds", [-1, 10**9, "soon"])
     async def test_malformed(self, me: Person, seconds: Any) -> None:
         await refused(me, after_seconds=seconds)
 

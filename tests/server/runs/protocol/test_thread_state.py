@@ -30,11 +30,11 @@ PATHS: list[tuple[str, str, Any]] = [
 
 
 class TestAccess:
-    @pytest.mark.parametrize(("method", "tail", "body"), PATHS)
+    @together(("method", "tail", "body"), PATHS)
     async def test_needs_a_caller(self, anonymous: httpx.AsyncClient, method: str, tail: str, body: Any) -> None:
         assert refusal(await anonymous.request(method, f"/threads/{NOBODY}{tail}", json=body))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail", "body"), PATHS)
+    @together(("method", "tail", "body"), PATHS)
     async def test_a_stranger_sees_and_changes_nothing(
         self, me: Person, other: Person, method: str, tail: str, body: Any
     ) -> None:

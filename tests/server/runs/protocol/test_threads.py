@@ -42,7 +42,7 @@ class TestAccess:
     async def test_needs_a_caller(self, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
         assert refusal(await anonymous.request(method, path, json={}))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail"), ONE)
+    @together(("method", "tail"), ONE)
     async def test_a_stranger_sees_and_changes_nothing(self, me: Person, other: Person, method: str, tail: str) -> None:
         thread = await me.run("approval")
         before = await me.sdk.threads.get(thread)
@@ -54,7 +54,7 @@ class TestAccess:
         assert await other.sdk.threads.search(ids=[thread]) == []
         assert await other.sdk.threads.count() == 0
 
-    @pytest.mark.parametrize(("method", "tail"), ONE)
+    @together(("method", "tail"), ONE)
     async def test_an_id_is_a_uuid(self, me: Person, method: str, tail: str) -> None:
         assert refusal(await me.http.request(method, f"/threads/abc{tail}", json={}))[0] == 422
 
@@ -240,7 +240,7 @@ class TestSearch:
         found = await me.sdk.threads.search(ids=[three[0], three[2], NOBODY], sort_by="thread_id", sort_order="asc")
         assert [one["thread_id"] for one in found] == sorted([three[0], three[2]])
 
-    @pytest.mark.parametrize(
+    @together(
         ("asked", "number"),
         [({}, 3), ({"status": "idle"}, 2), ({"metadata": {"graph_id": "steps"}}, 1), ({"values": {"x": 1}}, 0)],
     )
