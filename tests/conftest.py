@@ -6,7 +6,7 @@ from typing import Any
 # Before LangGraph is imported anywhere (X023).
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["LANGSMITH_TRACING"] = "false"
-# The workers keep what they compile, whatever is set outside: else each compiles all of our files in each session.
+# The workers keep what they compile, whatever is set outside: else each compiles all of our files each time.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 import pytest
