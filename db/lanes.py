@@ -219,7 +219,17 @@ class _Lane:
 def _executed(batch: list[_Order]) -> Executed | None:
     # Among many, word of one would cost all of them more than it gains.
     told = batch[0].executed if len(batch) == 1 else None
-    return None if told is None else lambda rows: told(rows[0] or {})
+    if told is None:
+        return None
+
+    def tell(rows: list[Row | None]) -> None:
+        try:
+            told(rows[0] or {})
+        except Exception:
+            # What goes wrong there is not to end the lane; the commit is told of too.
+            log.exception("early_word_failed")
+
+    return tell
 
 
 def _fail(orders: Sequence[_Order], error: Exception) -> None:

@@ -1,11 +1,13 @@
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 # Before LangGraph is imported anywhere (X023).
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["LANGSMITH_TRACING"] = "false"
+# The workers keep what they compile, whatever is set outside: else each compiles all of our files each time.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -26,6 +28,16 @@ def pytest_configure() -> None:
 def pytest_collection_finish() -> None:
     # As in a server that has started: what is loaded now stays.
     memory.settle()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if isinstance(collector, pytest.Directory):
+        report.result = order.turned(report.result)
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -79,6 +79,15 @@ async def test_who_waits_for_a_lock_waits_alone(lanes: Lanes, url: str) -> None:
     assert [(await one)["value"] for one in waiting] == ["1a", "1ab", "1abc"]
 
 
+async def test_who_fails_at_an_early_word_does_not_end_the_lane(lanes: Lanes) -> None:
+    def fail(_row: object) -> None:
+        raise RuntimeError
+
+    key = uuid4()
+    assert await lanes.submit(key, ADD, (key, "early"), fail) is not None
+    assert await lanes.submit(key, "SELECT value FROM lane_test WHERE key = %s", (key,)) == {"value": "early"}
+
+
 async def test_a_broken_connection_is_replaced(lanes: Lanes, url: str) -> None:
     await lanes.submit(uuid4(), ADD, (uuid4(), "before"))
     async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as other:

@@ -1,6 +1,8 @@
 """Which worker runs which files, and in which order (`-n`)."""
 
+import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -25,6 +27,13 @@ def sort(items: list[pytest.Item]) -> None:
     """Put the rows first, then the files with the most tests."""
     sizes = Counter(item.path for item in items)
     items.sort(key=lambda item: (row_of(item.nodeid) is None, -sizes[item.path], str(item.path)))
+
+
+def turned(found: Sequence[pytest.Item | pytest.Collector]) -> list[pytest.Item | pytest.Collector]:
+    """Begin elsewhere in each worker: each compiles files of its own, and finds the others' compiled."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    begin = len(found) * number // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return [*found[begin:], *found[:begin]]
 
 
 class Rows(LoadFileScheduling):  # type: ignore[misc]  # xdist's is Any to mypy

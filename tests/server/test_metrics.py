@@ -16,6 +16,7 @@ from server.middleware import Surroundings
 from tests.kit.app import Service, running_service
 from tests.kit.model_faults import Status
 from tests.kit.model_server import ModelServer
+from tests.kit.waiting import until
 from tests.server.calls.conftest import MESSAGES, call_body
 
 SUMMARY = "<request>问价</request><key_information>2980元</key_information><outcome>再联系</outcome>"
@@ -65,6 +66,8 @@ async def test_runs_models_and_tokens_are_counted(user: httpx.AsyncClient, model
     call = await talked(user)
     models.script("summary", Status(500), SUMMARY)
     assert (await user.post(f"/api/v1/call-records/{call}/generate-summary")).status_code == 200
+    # Who waits for a run is answered before it is counted.
+    await until(lambda: value(names["runs"][0], **names["runs"][1]) > before["runs"])
     gained = {key: value(name, **labels) - before[key] for key, (name, labels) in names.items()}
     assert gained == {
         "finished": 1,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from core import logging
 from db.database import Database
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.model_faults import Status
 from tests.kit.model_server import ModelServer
 
@@ -37,7 +38,7 @@ async def test_health_is_degraded_without_the_database(
     assert response.json()["dependencies"]["database"] == "down"
 
 
-@pytest.mark.parametrize(("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 200, False), ("é", False)])
+@together(("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 200, False), ("é", False)])
 async def test_request_ids(anonymous: httpx.AsyncClient, given: str, *, kept: bool) -> None:
     response = await anonymous.get("/health", headers=[(b"x-request-id", given.encode("latin-1"))])
     assert (response.headers["x-request-id"] == given) is kept
@@ -118,7 +119,7 @@ async def test_what_browsers_ask_before_is_a_request_too(
     assert '"OPTIONS"' in line
 
 
-@pytest.mark.parametrize("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
+@together("value", ['"机密 \\ud800"', "NaN", "-Infinity", "1e999", '"机密 \\u0000"'])
 async def test_json_that_the_database_cannot_hold_is_refused(
     user: httpx.AsyncClient, log: io.StringIO, value: str
 ) -> None:
@@ -144,7 +145,7 @@ async def test_a_database_error_does_not_quote_rows_in_the_log(
     assert SECRET not in written
 
 
-@pytest.mark.parametrize("length", ["0" * 4400 + "2", "9" * 4400, "9" * 19])
+@together("length", ["0" * 4400 + "2", "9" * 4400, "9" * 19])
 async def test_lengths_that_are_no_numbers(anonymous: httpx.AsyncClient, length: str) -> None:
     headers = {"content-length": length, "content-type": "application/json"}
     response = await anonymous.post("/api/v1/auth/send-code", content=b"{}", headers=headers)

@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 
 from tests.kit import recordings
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.audio.conftest import VTT, Owner, data_of, files_in, refusal, rows
 
 TEN_HOURS = 10 * 3600
@@ -45,7 +46,7 @@ def no_samples(path: Path) -> bytes:
 
 
 class TestRefused:
-    @pytest.mark.parametrize(
+    @together(
         ("content", "sentence"),
         [
             (b"", "没有声音"),
@@ -83,7 +84,7 @@ class TestRefused:
         assert (refusal(response), response.json()["detail"]) == (400, "录音不能超过4小时")
         assert files_in(service) == []
 
-    @pytest.mark.parametrize(
+    @together(
         ("transcript", "sentence"),
         [
             (b"WEBVTT\n\n00:05.000 --> 00:09.000\nlate\n", "超出了录音的长度"),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from server.audio import pictures
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.audio.conftest import Owner, data_of, files_in, refusal, rows
 
 CLEANUP = "/api/v1/admin/cleanup-images"
@@ -73,7 +74,7 @@ async def test_a_picture_is_its_owners(service: Service, owner: Owner, other: Ow
         assert refusal(await other.client.get(path + rest)) == 404
 
 
-@pytest.mark.parametrize(("index", "status"), [("1", 404), ("9", 404), ("-1", 422), ("x", 422), ("99999999999", 422)])
+@together(("index", "status"), [("1", 404), ("9", 404), ("-1", 422), ("x", 422), ("99999999999", 422)])
 async def test_what_is_no_picture_is_not_found(service: Service, owner: Owner, index: str, status: int) -> None:
     session_id = await coached(service, owner)
     for rest in ("", "/link"):
@@ -131,7 +132,7 @@ class TestCleanUp:
         assert refusal(await service.client.request(method, CLEANUP)) == 401
         assert (await shown(owner, session_id))[0]["status"] == "completed"
 
-    @pytest.mark.parametrize("days", ["0", "-1", "x", "99999"])
+    @together("days", ["0", "-1", "x", "99999"])
     async def test_days_that_are_none_delete_nothing(
         self, service: Service, owner: Owner, admin: httpx.AsyncClient, days: str
     ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.audio.conftest import Owner, data_of, files_in, refusal, rows
 
 PROFILES = "/api/v1/profiles"
@@ -57,7 +58,7 @@ class TestProfiles:
         assert [one["name"] for one in page["profiles"]] == ["第2位", "第1位"]
         assert page["pagination"] == {"page": 1, "page_size": 2, "total": 3, "total_pages": 2}
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {},

@@ -12,6 +12,7 @@ import pytest
 from server.audio import segments
 from tests.kit import recordings
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.audio.conftest import SESSIONS, Owner, data_of, files_in, refusal, rows
 
 PIECE = ["segment_id", "speaker", "start_time", "end_time", "duration", "audio_url"]
@@ -75,7 +76,7 @@ class TestPieces:
         await owner.ended(session_id)
         assert len(await listed(owner, session_id)) == 3
 
-    @pytest.mark.parametrize(
+    @together(
         ("start", "end", "status"),
         [
             *((2, 1, 400), (0, 99, 400), (-1, 1, 400), (1, 1, 400), (0, 3.01, 400), (2.9, 3.0, 200), (0, 3, 200)),
@@ -93,7 +94,7 @@ class TestPieces:
         if status != 200:
             refusal(response)
 
-    @pytest.mark.parametrize("speaker", ["", "x" * 61, "a\x00b", 1, None])
+    @together("speaker", ["", "x" * 61, "a\x00b", 1, None])
     async def test_speakers(self, owner: Owner, speaker: Any) -> None:
         assert refusal(await owner.extract(await owner.uploaded(), 0, 1, speaker)) == 422
 

@@ -4,9 +4,9 @@ import asyncio
 from uuid import UUID, uuid4
 
 import httpx
-import pytest
 
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.model_faults import Delay
 from tests.kit.model_server import ModelServer
 from tests.server.audio.conftest import SESSIONS, Owner, data_of, files_in, refusal, rows
@@ -74,7 +74,7 @@ class TestList:
         none = data_of(await owner.client.get(SESSIONS, params={"status": "failed"}))
         assert (none["sessions"], none["pagination"]["total_pages"]) == ([], 0)
 
-    @pytest.mark.parametrize("query", ["page=0", "page_size=101", "status=done", "page=x"])
+    @together("query", ["page=0", "page_size=101", "status=done", "page=x"])
     async def test_refusals(self, owner: Owner, query: str) -> None:
         assert refusal(await owner.client.get(f"{SESSIONS}?{query}")) == 422
 

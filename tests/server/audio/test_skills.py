@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.model_server import ModelServer
 from tests.server.audio.conftest import Owner, data_of, environment, refusal, rows
 
@@ -86,13 +87,11 @@ class TestReading:
         assert "general-communication" in found
         assert len(found) >= 8
 
-    @pytest.mark.parametrize(
-        "path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "%00", "a" * 300, "a%00b", "a%00b/executions"]
-    )
+    @together("path", ["nobody", "..%2F..%2Fetc", "Workplace-A", "%00", "a" * 300, "a%00b", "a%00b/executions"])
     async def test_what_is_no_skill_is_not_found(self, owner: Owner, path: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/{path}")) == 404
 
-    @pytest.mark.parametrize("path", ["", "/workplace-a", "/workplace-a/executions"])
+    @together("path", ["", "/workplace-a", "/workplace-a/executions"])
     async def test_nobody_reads_without_a_login(self, service: Service, path: str) -> None:
         assert refusal(await service.client.get(f"{SKILLS}{path}")) == 401
 
@@ -102,7 +101,7 @@ class TestReading:
 
 
 class TestChanging:
-    @pytest.mark.parametrize(
+    @together(
         ("method", "path", "body"),
         [("POST", "", NEW), ("PUT", "/workplace-a", {"enabled": False}), ("POST", "/workplace-a/reload", None)],
     )
@@ -136,7 +135,7 @@ class TestChanging:
         assert used["workplace-b"].enabled
         assert used["workplace-b"].body == "# 新的提示"
 
-    @pytest.mark.parametrize(
+    @together(
         ("body", "status"),
         [
             ({"priority": "high"}, 422),
@@ -172,7 +171,7 @@ class TestCreating:
         assert "first-date" in [skill.id for skill in await service.runtime.shelf.skills()]
         assert refusal(await admin.post(SKILLS, json=NEW)) == 409
 
-    @pytest.mark.parametrize("skill_id", ["../evil", "Up", "a--b", "a/b", "a" * 65, "", "."])
+    @together("skill_id", ["../evil", "Up", "a--b", "a/b", "a" * 65, "", "."])
     async def test_an_id_that_is_no_folder_makes_none(
         self, admin: httpx.AsyncClient, directory: Path, skill_id: str
     ) -> None:
@@ -275,7 +274,7 @@ class TestExecutions:
         none = data_of(await owner.client.get(f"{SKILLS}/workplace-b/executions"))
         assert (none["executions"], none["success_rate"], none["p50_ms"], none["last_at"]) == (0, None, None, None)
 
-    @pytest.mark.parametrize("days", ["0", "366", "many"])
+    @together("days", ["0", "366", "many"])
     async def test_days_that_are_none_are_refused(self, owner: Owner, days: str) -> None:
         assert refusal(await owner.client.get(f"{SKILLS}/workplace-a/executions?days={days}")) == 422
 

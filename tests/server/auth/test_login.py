@@ -14,6 +14,7 @@ from core.settings import SettingsError
 from server.auth import api_keys
 from server.auth.codes import MOST_A_DAY, MOST_TRIES
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.people import RecordingSender, SetClock
 from tests.server.auth.conftest import ADMIN, GENEROUS
 
@@ -232,7 +233,7 @@ class TestCodes:
 
 
 class TestInput:
-    @pytest.mark.parametrize(
+    @together(
         "phone",
         ["1380000", "138000000011", "1380000000a", "", "１３８００００００００", "13800000001\n", 13800000001, None],
     )
@@ -258,7 +259,7 @@ class TestInput:
         # Refused before any side effect: none of them was a try.
         assert (await enter(client, sender.last_code)).status_code == 200
 
-    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+    @together("content", [b"", b"{", b"[]", b"\xff"])
     async def test_bodies(self, client: httpx.AsyncClient, content: bytes) -> None:
         headers = {"content-type": "application/json"}
         assert refusal(await client.post(f"{AUTH}/send-code", content=content, headers=headers)) == 422
@@ -287,7 +288,7 @@ class TestTokens:
             clock.move(hours=1)
             assert (await service.client.get(f"{AUTH}/me", headers=bearer(data["token"]))).status_code == 401
 
-    @pytest.mark.parametrize(
+    @together(
         "headers",
         [
             {},
@@ -298,7 +299,6 @@ class TestTokens:
             {"x-api-key": "clq_nothing"},
             {"x-api-key": "é"},
         ],
-        ids=str,
     )
     async def test_nobody(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]

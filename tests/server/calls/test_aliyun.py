@@ -23,6 +23,7 @@ from server import operators
 from server.calls import aliyun_tokens
 from tests.kit.aliyun import Aliyun, Fault, running_aliyun
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.people import SetClock
 from tests.kit.waiting import until
 from tests.server.calls.conftest import refusal
@@ -92,7 +93,7 @@ async def settled(url: str) -> None:
 
 
 class TestConfig:
-    @pytest.mark.parametrize(("method", "path"), [("POST", CONFIG), ("GET", CONFIG), ("POST", TOKEN)])
+    @together(("method", "path"), [("POST", CONFIG), ("GET", CONFIG), ("POST", TOKEN)])
     async def test_needs_a_valid_key(self, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
         assert refusal(await anonymous.request(method, path, json=BODY)) == (401, "UNAUTHORIZED")
 
@@ -113,9 +114,7 @@ class TestConfig:
         await stranger.post(CONFIG, json=BODY | {"access_key_id": "LTAI9"})
         assert (await configured.get(CONFIG)).json()["data"]["access_key_id"] == "LTAI1"
 
-    @pytest.mark.parametrize(
-        "changes", [{name: value} for name in BODY for value in NOT_WORDS] + [{"is_active": False}]
-    )
+    @together("changes", [{name: value} for name in BODY for value in NOT_WORDS] + [{"is_active": False}])
     async def test_bad_bodies_are_refused_and_not_repeated(
         self, user: httpx.AsyncClient, changes: dict[str, Any]
     ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from server.calls import record_statements
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
 from tests.kit.waiting import until
@@ -106,7 +107,7 @@ class TestMessages:
         assert refusal(await user.post(f"{RECORDS}/{call}/messages", json=half)) == (409, "TRANSCRIPT_FULL")
         assert (await user.post(f"{RECORDS}/{call}/messages", json=said("短"))).status_code == 200
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {},
@@ -120,7 +121,6 @@ class TestMessages:
             said("x", position="0"),
             said("x", position=5000),
         ],
-        ids=range(10),
     )
     async def test_bad_bodies(self, user: httpx.AsyncClient, talked: str, body: Any) -> None:
         assert refusal(await user.post(f"{RECORDS}/{talked}/messages", json=body)) == (400, "INVALID_PARAM")

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from tests.kit.cases import together
 from tests.server.calls.conftest import MESSAGES, call_body, refusal
 
 RECORDS = "/api/v1/call-records"
@@ -25,7 +26,7 @@ class TestAccess:
     @pytest.mark.parametrize(
         "headers", [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "clq_wrong"}, {"authorization": "Basic x"}]
     )
-    @pytest.mark.parametrize(
+    @together(
         ("method", "path"),
         [
             ("POST", RECORDS),
@@ -139,7 +140,7 @@ class TestPatchRules:
         before = (await user.get(f"{RECORDS}/{talked}")).json()
         assert (await user.patch(f"{RECORDS}/{talked}", json={})).json() == before
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {"hangup_reason": "bored"},
@@ -182,7 +183,7 @@ class TestPatchRules:
 
 
 class TestCreateRules:
-    @pytest.mark.parametrize(
+    @together(
         "changes",
         [
             {"agent_id": "not-a-uuid"},
@@ -197,7 +198,7 @@ class TestCreateRules:
         assert refusal(await user.post(RECORDS, json=call_body(agent, **changes))) == (400, "INVALID_PARAM")
         assert (await user.get(RECORDS)).json()["data"]["records"] == []
 
-    @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"null"])
+    @together("content", [b"{", b"", b"\xff\xfe", b"null"])
     async def test_malformed_json(self, user: httpx.AsyncClient, content: bytes) -> None:
         response = await user.post(RECORDS, content=content, headers={"content-type": "application/json"})
         assert refusal(response) == (400, "INVALID_PARAM")
@@ -226,7 +227,7 @@ class TestCreateRules:
         response = await user.patch(f"{RECORDS}/{call}", content=large if declared else chunks(), headers=headers)
         assert refusal(response) == (413, "TOO_LARGE")
 
-    @pytest.mark.parametrize("record_id", ["nonsense", "1", "statistics2"])
+    @together("record_id", ["nonsense", "1", "statistics2"])
     async def test_an_id_that_is_none(self, user: httpx.AsyncClient, record_id: str) -> None:
         assert refusal(await user.get(f"{RECORDS}/{record_id}")) == (400, "INVALID_PARAM")
 
@@ -283,7 +284,7 @@ class TestList:
         data = (await user.get(RECORDS, params={"agent_id": str(uuid4())})).json()["data"]
         assert (data["records"], data["pagination"]["total_pages"]) == ([], 0)
 
-    @pytest.mark.parametrize(
+    @together(
         "query",
         [
             {"page_size": 0},
@@ -316,9 +317,7 @@ class TestAgents:
         assert listed["pagination"] == {"page": 1, "page_size": 20, "total": 1, "total_pages": 1}
         assert (await stranger.get("/api/v1/agents")).json()["data"]["agents"] == []
 
-    @pytest.mark.parametrize(
-        "body", [{}, {"name": ""}, {"name": "x" * 256}, {"name": "x", "config": 1}, {"name": "\u0000"}]
-    )
+    @together("body", [{}, {"name": ""}, {"name": "x" * 256}, {"name": "x", "config": 1}, {"name": "\u0000"}])
     async def test_bad_bodies(self, user: httpx.AsyncClient, body: dict[str, Any]) -> None:
         assert refusal(await user.post("/api/v1/agents", json=body)) == (400, "INVALID_PARAM")
 
@@ -330,7 +329,7 @@ class TestAgents:
         assert (await user.post(RECORDS, json=call_body(str(row["id"])))).status_code == 200
 
 
-@pytest.mark.parametrize(
+@together(
     ("changes", "rule"),
     [
         ({"caller_name": "x" * 256}, "caller_name：长度不能超过255"),

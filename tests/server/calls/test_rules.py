@@ -9,6 +9,7 @@ import pytest
 
 from server.calls import rule_repository
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.calls.conftest import refusal
 
 RULES = "/api/v1/call-answer-rules"
@@ -43,7 +44,7 @@ async def rule(user: httpx.AsyncClient, agent: str) -> str:
 
 
 class TestAccess:
-    @pytest.mark.parametrize(
+    @together(
         ("method", "path"),
         [
             ("POST", RULES),
@@ -195,7 +196,7 @@ BAD: list[dict[str, Any]] = [
 
 
 class TestBadInput:
-    @pytest.mark.parametrize("changes", BAD, ids=range(len(BAD)))
+    @together("changes", BAD)
     async def test_what_breaks_a_rule_is_refused_and_changes_nothing(
         self, user: httpx.AsyncClient, changes: dict[str, Any]
     ) -> None:
@@ -215,13 +216,13 @@ class TestBadInput:
         assert "timeRange.start" in message
         assert "09:00" in message
 
-    @pytest.mark.parametrize("missing", ["name", "priority", "conditions", "action"])
+    @together("missing", ["name", "priority", "conditions", "action"])
     async def test_what_is_missing(self, user: httpx.AsyncClient, missing: str) -> None:
         body = rule_body(None)
         del body[missing]
         assert refusal(await user.post(RULES, json=body)) == (400, "INVALID_PARAM")
 
-    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+    @together("method", ["GET", "PUT", "DELETE"])
     async def test_an_id_that_is_none(self, user: httpx.AsyncClient, method: str) -> None:
         response = await user.request(method, f"{RULES}/1", json=rule_body(None))
         assert refusal(response) == (400, "INVALID_PARAM")
@@ -270,6 +271,6 @@ class TestEvaluate:
         assert (data["rule"], data["considered"]) == (None, [])
         assert data["time"].endswith("Z")
 
-    @pytest.mark.parametrize("body", [{"time": "10:00"}, {"caller_app": 1}, {"caller_app": "x" * 51}, {"app": "x"}, []])
+    @together("body", [{"time": "10:00"}, {"caller_app": 1}, {"caller_app": "x" * 51}, {"app": "x"}, []])
     async def test_bad_bodies(self, user: httpx.AsyncClient, body: Any) -> None:
         assert refusal(await user.post(EVALUATE, json=body)) == (400, "INVALID_PARAM")

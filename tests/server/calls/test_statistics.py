@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from server.calls.statistics_service import first_day
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.people import SetClock
 from tests.server.calls.conftest import call_body, refusal
 
@@ -189,7 +190,7 @@ async def test_without_a_key(anonymous: httpx.AsyncClient) -> None:
     assert refusal(await anonymous.get(STATISTICS)) == (401, "UNAUTHORIZED")
 
 
-@pytest.mark.parametrize("query", [{"period": "decade"}, {"period": ""}, {"agent_id": "x"}, {"period": "TODAY"}])
+@together("query", [{"period": "decade"}, {"period": ""}, {"agent_id": "x"}, {"period": "TODAY"}])
 async def test_bad_queries(user: httpx.AsyncClient, query: dict[str, str]) -> None:
     assert refusal(await user.get(STATISTICS, params=query)) == (400, "INVALID_PARAM")
 

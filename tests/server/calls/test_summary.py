@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.model_faults import Delay, MalformedJson, SlowTokens, Status
 from tests.kit.model_server import ModelServer
 from tests.server.calls.conftest import MESSAGES, call_body, refusal
@@ -215,7 +216,7 @@ class TestAskingTwice:
         assert refusal(await summarise(user, talked, **key)) == (502, "SUMMARY_FAILED")
         assert (await summarise(user, talked, **key)).json()["data"]["summary"] == PROSE
 
-    @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\x7f"])
+    @together("key", ["", "a b", "x" * 256, "\x7f"])
     async def test_keys_that_are_none(self, user: httpx.AsyncClient, talked: str, key: str) -> None:
         assert refusal(await summarise(user, talked, **{"idempotency-key": key})) == (400, "INVALID_PARAM")
 

@@ -13,6 +13,7 @@ from core.production import refusals
 from core.settings import Settings
 from db.roles import role_url
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.model_server import ModelServer
 from tests.kit.people import SetClock
 from tests.server.chat.conftest import (
@@ -135,7 +136,7 @@ class TestToken:
         allowed = await person.client.request(method, url, **request)
         assert allowed.status_code == {"resume": 409, "stream": 404}.get(NAMES[which], 200)
 
-    @pytest.mark.parametrize(("method", "url"), [("GET", INIT), ("POST", NEW), ("GET", SESSIONS)])
+    @together(("method", "url"), [("GET", INIT), ("POST", NEW), ("GET", SESSIONS)])
     async def test_anonymous_has_no_sessions(self, anonymous: httpx.AsyncClient, method: str, url: str) -> None:
         response = await anonymous.request(method, url, json={"user_id": "x"} if method == "POST" else None)
         assert refusal(response) == (401, "UNAUTHORIZED")

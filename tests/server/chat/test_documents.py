@@ -11,6 +11,7 @@ from nodes.meta_workflow.records import Documents
 from server.chat.records import SessionDocuments
 from tests.kit import documents
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.model_server import ModelServer
 from tests.kit.people import SetClock
 from tests.server.chat.conftest import EXPIRED, NEW, UPLOAD, Person, refusal, somebody
@@ -116,7 +117,7 @@ class TestRefusals:
         [(_, _, text), *_] = await found(service, person, "银杏色是什么")
         assert "银杏色" in text
 
-    @pytest.mark.parametrize(
+    @together(
         ("name", "content"),
         [
             ("a.exe", b"MZ" + bytes(100)),

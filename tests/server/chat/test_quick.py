@@ -17,6 +17,7 @@ from db.database import acting_for
 from server.chat.repository import messages, sessions
 from server.chat.turns import REMEMBERED_TURNS
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.model_faults import CutStream, Delay, Status
 from tests.kit.model_server import ModelServer
 from tests.kit.people import SetClock
@@ -88,7 +89,7 @@ class TestNew:
         person = Person(anonymous, "老用户 1", body["session_id"], body["thread_id"])
         assert (await person.say("你好")).status_code == 200
 
-    @pytest.mark.parametrize("user_id", ["", "  ", "x" * 129, None, 1, "\0", "\ud800"])
+    @together("user_id", ["", "  ", "x" * 129, None, 1, "\0", "\ud800"])
     async def test_names_that_are_none(self, anonymous: httpx.AsyncClient, user_id: Any) -> None:
         body = f'{{"user_id": {"null" if user_id is None else ascii_json(user_id)}}}'
         response = await anonymous.post(NEW, content=body, headers={"content-type": "application/json"})
@@ -233,7 +234,7 @@ class TestReply:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
+    @together(
         "change",
         [
             {"message": ""},
@@ -271,7 +272,7 @@ class TestRefusals:
         response = await person.say("你好", mode="fast")
         assert response.json()["error"] == "参数错误：mode：应为 'chat'、'deep'"
 
-    @pytest.mark.parametrize("session_id", ["550e8400-e29b-41d4-a716-446655440000", "nonsense", "x" * 100])
+    @together("session_id", ["550e8400-e29b-41d4-a716-446655440000", "nonsense", "x" * 100])
     async def test_unknown_sessions(self, person: Person, scripted: ModelServer, session_id: str) -> None:
         response = await person.say("你好", session_id=session_id)
         assert (response.status_code, response.json()) == (440, EXPIRED)

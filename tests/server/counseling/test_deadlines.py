@@ -12,6 +12,7 @@ from core.clock import BEIJING
 from server.counseling import daily, staff_repository, weeks
 from server.counseling.weeks import Handed
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.people import SetClock
 from tests.server.counseling.conftest import ENROLLED, Person, School, execute, imported, login, refusal, rows
 
@@ -113,7 +114,7 @@ async def test_the_report(school: School) -> None:
     assert item["hasAnyFeedbackBySun"] == 0
 
 
-@pytest.mark.parametrize("week", ["2025-40", "2025-9", "x", "2025-53", "", "2026-01"])
+@together("week", ["2025-40", "2025-9", "x", "2025-53", "", "2026-01"])
 async def test_weeks_that_there_are_not(school: School, week: str) -> None:
     response = await school.ca3.client.get("/assistant-class/compliance", params={"week": week})
     assert refusal(response) == (400, "invalid_param")

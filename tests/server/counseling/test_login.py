@@ -8,6 +8,7 @@ import pytest
 
 from server.auth.codes import MOST_A_DAY, MOST_TRIES
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.kit.people import RecordingSender, SetClock
 from tests.server.counseling.conftest import (
     CSV,
@@ -117,7 +118,7 @@ async def test_a_gateway_that_is_down_tells_nothing(listed: Service, sender: Rec
     assert len(sender.sent) == 1
 
 
-@pytest.mark.parametrize(
+@together(
     "body",
     [{}, {"email": "x"}, {"email": 1}, {"email": EMAIL, "code": "12345"}, {"email": EMAIL, "code": "１２３４５６"}],
 )

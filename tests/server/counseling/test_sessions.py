@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.kit.cases import together
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
 from tests.kit.waiting import until
@@ -101,7 +102,7 @@ async def test_a_number_of_ones_own(school: School) -> None:
     assert refusal(await s1.start(auto=False)) == (400, "invalid_param")
 
 
-@pytest.mark.parametrize(
+@together(
     "body",
     [{}, {"visitorInstanceId": 1}, {"visitorInstanceId": "x", "auto": "yes"}, {"visitorInstanceId": "x", "more": 1}],
 )
@@ -109,7 +110,7 @@ async def test_a_start_that_breaks_a_rule(school: School, body: dict[str, Any]) 
     assert refusal(await school.s1.client.post("/sessions/start", json=body)) == (400, "invalid_param")
 
 
-@pytest.mark.parametrize(
+@together(
     "body",
     [
         {"speaker": "assistant", "content": "x"},

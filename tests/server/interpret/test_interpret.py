@@ -8,6 +8,7 @@ import pytest
 
 from tests.graphs.interpret_setting import ADD_2_3, clarify
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.kit.model_faults import Delay, Status
 from tests.kit.model_server import ModelServer
 from tests.server.interpret.conftest import API, APPEND, GatedHub, Person, msg, rows, thread_of, until
@@ -103,7 +104,7 @@ class TestRefusals:
         assert msg(response) == (403, "FORBIDDEN")
         assert await rows(service, "SELECT FROM interpret.sessions") == []
 
-    @pytest.mark.parametrize(
+    @together(
         "change",
         [
             {"text": ""},
@@ -126,7 +127,7 @@ class TestRefusals:
         assert models.calls("interpret") == 0
         assert await rows(service, "SELECT FROM interpret.sessions") == []
 
-    @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'"x"', b'{"text": "\\ud800"}'])
+    @together("content", [b"{", b"[]", b"\xff", b'"x"', b'{"text": "\\ud800"}'])
     async def test_what_is_no_request(self, me: Person, content: bytes) -> None:
         response = await me.client.post(PATH, content=content, headers={"content-type": "application/json"})
         assert msg(response) == (400, "INVALID_PARAM")

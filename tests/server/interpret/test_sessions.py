@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.kit.app import Service
+from tests.kit.cases import together
 from tests.server.interpret.conftest import API, GatedHub, Person, message, rows, thread_of
 
 
@@ -63,9 +64,7 @@ class TestSession:
         assert message(await them.client.get(f"{API}/{path}"))[:2] == (404, "NOT_FOUND")
         assert message(await anonymous.get(f"{API}/{path}"))[:2] == (401, "UNAUTHORIZED")
 
-    @pytest.mark.parametrize(
-        "path", [f"sessions/{'x' * 129}", "sessions/s1/logs?page=0", "sessions/s1/logs?page_size=101"]
-    )
+    @together("path", [f"sessions/{'x' * 129}", "sessions/s1/logs?page=0", "sessions/s1/logs?page_size=101"])
     async def test_a_broken_rule(self, me: Person, path: str) -> None:
         await me.interpret()
         assert message(await me.client.get(f"{API}/{path}"))[:2] == (400, "INVALID_PARAM")

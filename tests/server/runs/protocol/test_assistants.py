@@ -7,13 +7,14 @@ import httpx
 import pytest
 from langgraph_sdk.errors import APIStatusError, NotFoundError
 
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import GRAPHS, NOBODY, Person, refusal
 
 # As every LangGraph server has it.
 APPROVAL = "e234584d-b7bf-527f-9d06-ba77f8f5172d"
 
 
-@pytest.mark.parametrize(
+@together(
     ("method", "path"),
     [
         ("POST", "/assistants/search"),
@@ -37,7 +38,7 @@ async def test_needs_a_caller(anonymous: httpx.AsyncClient, method: str, path: s
 
 
 class TestFind:
-    @pytest.mark.parametrize("wanted", ["approval", APPROVAL, APPROVAL.upper()])
+    @together("wanted", ["approval", APPROVAL, APPROVAL.upper()])
     async def test_by_id_and_by_name(self, me: Person, wanted: str) -> None:
         found: dict[str, Any] = dict(await me.sdk.assistants.get(wanted))
         assert UUID(APPROVAL) == uuid5(UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), "approval")
@@ -54,7 +55,7 @@ class TestFind:
         }
 
     @pytest.mark.parametrize("tail", ["", "/graph", "/schemas", "/subgraphs", "/subgraphs/x"])
-    @pytest.mark.parametrize("wanted", ["nothing", NOBODY])
+    @together("wanted", ["nothing", NOBODY])
     async def test_there_is_no_other(self, me: Person, wanted: str, tail: str) -> None:
         assert refusal(await me.http.get(f"/assistants/{wanted}{tail}"))[0] == 404
         with pytest.raises(NotFoundError):
@@ -66,7 +67,7 @@ class TestSearch:
         assert [found["graph_id"] for found in await me.sdk.assistants.search()] == list(GRAPHS)
         assert await me.sdk.assistants.count() == len(GRAPHS)
 
-    @pytest.mark.parametrize(
+    @together(
         ("asked", "names"),
         [
             ({"graph_id": "steps"}, ["steps"]),
@@ -103,7 +104,7 @@ class TestSearch:
     async def test_no_body_asks_for_all(self, me: Person, path: str) -> None:
         assert (await me.http.post(path)).status_code == 200
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {"limit": 0},
@@ -137,12 +138,12 @@ class TestGraph:
         assert {node["id"] for node in drawn["nodes"]} == {"__start__", "begin", "left", "right", "__end__"}
         assert {"source": "begin", "target": "left", "conditional": True} in drawn["edges"]
 
-    @pytest.mark.parametrize(("xray", "inner"), [(False, False), (True, True), (1, True)])
+    @together(("xray", "inner"), [(False, False), (True, True), (1, True)])
     async def test_xray_looks_into_subgraphs(self, me: Person, xray: Any, *, inner: bool) -> None:
         drawn = await me.sdk.assistants.get_graph("nested", xray=xray)
         assert ("inner:ask" in {node["id"] for node in drawn["nodes"]}) is inner
 
-    @pytest.mark.parametrize("xray", ["x", "0", "-1", "99", "٣", ""])
+    @together("xray", ["x", "0", "-1", "99", "٣", ""])
     async def test_bad_input(self, me: Person, xray: str) -> None:
         assert refusal(await me.http.get("/assistants/steps/graph", params={"xray": xray}))[0] == 422
 

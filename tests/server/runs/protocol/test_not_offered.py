@@ -3,8 +3,8 @@
 from typing import Any
 
 import httpx
-import pytest
 
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
 PATHS = [
@@ -30,7 +30,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
+@together(("method", "path"), PATHS)
 async def test_it_says_so(me: Person, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
     body: Any = {"anything": 1} if method != "GET" else None
     status, sentence = refusal(await me.http.request(method, path, json=body))

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
 ANSWERS: list[Any] = [
@@ -32,7 +33,7 @@ async def interrupts_of(me: Person, thread: str) -> dict[str, Any]:
 
 
 class TestResume:
-    @pytest.mark.parametrize("value", ANSWERS, ids=str)
+    @together("value", ANSWERS)
     async def test_the_only_one(self, me: Person, value: Any) -> None:
         thread = await me.run("approval")
         values = await me.sdk.runs.wait(thread, "approval", command={"resume": value})
@@ -140,10 +141,9 @@ class TestCommand:
             command = {"goto": ["__end__"]} | other
             assert refusal(await answer(me, thread, command=command))[0] == 422
 
-    @pytest.mark.parametrize(
+    @together(
         "command",
         [{"goto": "nowhere"}, {"goto": [{"node": "nowhere"}]}, {"update": {"nothing": 1}}, {"graph": "__parent__"}],
-        ids=str,
     )
     async def test_what_the_graph_has_not(self, me: Person, command: Any) -> None:
         thread = await me.run("steps")

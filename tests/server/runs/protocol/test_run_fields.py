@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from tests.kit.cases import together
 from tests.server.runs.conftest import until, until_next
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
@@ -89,7 +90,7 @@ class TestSeenByTheGraph:
         assert values["seen"]["context"] == {"style": "brief"}
         assert values["seen"]["metadata"]["who"] == "me"
 
-    @pytest.mark.parametrize(
+    @together(
         "key", ["checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id", "__pregel_send", "__other", "thread_id"]
     )
     async def test_keys_that_are_the_servers(self, me: Person, key: str) -> None:
@@ -100,10 +101,9 @@ class TestSeenByTheGraph:
         body = {"assistant_id": "steps", "input": {}, "config": {"configurable": {"thread_id": thread}}}
         assert (await me.http.post(f"/threads/{thread}/runs/wait", json=body)).status_code == 200
 
-    @pytest.mark.parametrize(
+    @together(
         "config",
         [{"recursion_limit": 0}, {"recursion_limit": "x"}, {"callbacks": []}, {"tags": "blue"}, {"run_name": "x"}],
-        ids=str,
     )
     async def test_a_malformed_config(self, me: Person, config: Any) -> None:
         await refused(me, config=config)
@@ -180,7 +180,7 @@ class TestLater:
         # The question is still there.
         assert len((await me.sdk.threads.get(thread))["interrupts"]) == 1
 
-    @pytest.mark.parametrize("seconds", [-1, 10**9, "soon"])
+    @together("seconds", [-1, 10**9, "soon"])
     async def test_malformed(self, me: Person, seconds: Any) -> None:
         await refused(me, after_seconds=seconds)
 
@@ -205,7 +205,7 @@ class TestDurability:
 
 
 class TestRefused:
-    @pytest.mark.parametrize(
+    @together(
         "fields",
         [
             {"webhook": "http://127.0.0.1/x"},
@@ -225,7 +225,6 @@ class TestRefused:
             {"checkpoint": "x"},
             {"anything": 1},
         ],
-        ids=str,
     )
     async def test_with_a_sentence(self, me: Person, fields: Any) -> None:
         assert next(iter(fields)) in await refused(me, **fields)

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 
 from server.runs.model import EventId
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import Person, refusal
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -104,7 +104,7 @@ class TestModes:
         assert {name for name, _ in parts} == {"events", "values"}
         assert "__interrupt__" in [data for name, data in parts if name == "values"][-1]
 
-    @pytest.mark.parametrize("mode", ["tasks", "checkpoints", "debug", "events", "updates", "values"])
+    @together("mode", ["tasks", "checkpoints", "debug", "events", "updates", "values"])
     async def test_a_failure_tells_no_text_of_its_own(self, me: Person, mode: Any) -> None:
         parts = await streamed(me, "steps", input={"fail": True}, stream_mode=mode)
         assert parts[-1] == (

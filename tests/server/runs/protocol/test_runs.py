@@ -9,6 +9,7 @@ import httpx
 import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
+from tests.kit.cases import together
 from tests.server.runs.conftest import until_next
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
@@ -34,17 +35,17 @@ async def thread_of(me: Person) -> str:
 
 
 class TestAccess:
-    @pytest.mark.parametrize("tail", STARTS)
+    @together("tail", STARTS)
     async def test_starting_needs_a_caller(self, anonymous: httpx.AsyncClient, tail: str) -> None:
         assert refusal(await anonymous.post(f"/threads/{NOBODY}/runs{tail}", json=BODY))[0] == 401
         assert refusal(await anonymous.post(f"/runs{tail}", json=BODY))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail"), OTHERS)
+    @together(("method", "tail"), OTHERS)
     async def test_the_rest_too(self, anonymous: httpx.AsyncClient, method: str, tail: str) -> None:
         path = f"/threads/{NOBODY}/runs{tail.format(run=NOBODY)}"
         assert refusal(await anonymous.request(method, path))[0] == 401
 
-    @pytest.mark.parametrize("tail", STARTS)
+    @together("tail", STARTS)
     async def test_a_stranger_starts_nothing(self, me: Person, other: Person, tail: str) -> None:
         thread = await me.run()
         for body in (BODY, BODY | {"if_not_exists": "create"}, {"assistant_id": "steps", "command": {"resume": 1}}):
@@ -52,7 +53,7 @@ class TestAccess:
             assert theirs == (404, "There is no such thread.")
         assert len(await me.sdk.runs.list(thread)) == 1
 
-    @pytest.mark.parametrize(("method", "tail"), OTHERS)
+    @together(("method", "tail"), OTHERS)
     async def test_a_stranger_finds_nothing(self, me: Person, other: Person, method: str, tail: str) -> None:
         thread, run = await me.start(seconds=20)
         theirs = refusal(await other.http.request(method, f"/threads/{thread}/runs{tail.format(run=run)}"))
@@ -62,7 +63,7 @@ class TestAccess:
         assert (await me.sdk.runs.get(thread, str(run)))["status"] == "running"
         await me.sdk.runs.cancel(thread, str(run), wait=True)
 
-    @pytest.mark.parametrize(("method", "tail"), OTHERS[1:])
+    @together(("method", "tail"), OTHERS[1:])
     async def test_a_run_is_found_on_its_own_thread_only(self, me: Person, method: str, tail: str) -> None:
         _, run = await me.start()
         await me.wait(run)
@@ -136,7 +137,7 @@ class TestStart:
         with pytest.raises(httpx.HTTPStatusError, match="409"):
             await me.sdk.runs.wait(thread, "approval", input={})
 
-    @pytest.mark.parametrize("tail", STARTS)
+    @together("tail", STARTS)
     async def test_what_is_not_there(self, me: Person, tail: str) -> None:
         thread = await thread_of(me)
         for path, body in (
@@ -146,9 +147,7 @@ class TestStart:
         ):
             assert refusal(await me.http.post(path, json=body))[0] == 404
 
-    @pytest.mark.parametrize(
-        "body", ["", "{", "[]", "null", "{}", '{"assistant_id": "steps", "extra": 1}', '{"assistant_id": null}']
-    )
+    @together("body", ["", "{", "[]", "null", "{}", '{"assistant_id": "steps", "extra": 1}', '{"assistant_id": null}'])
     async def test_a_malformed_request(self, me: Person, body: str) -> None:
         thread = await thread_of(me)
         for path in ("/runs", f"/threads/{thread}/runs/stream", f"/threads/{thread}/runs/wait", "/threads/x/runs"):

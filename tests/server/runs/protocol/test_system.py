@@ -8,6 +8,7 @@ import pytest
 
 from db.database import Database
 from tests.kit.app import Service, running_service
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import refusal
 
 ASKED = {"access-control-request-method": "DELETE"}
@@ -48,7 +49,7 @@ async def test_unknown_paths_and_methods_have_the_protocols_shape(anonymous: htt
     assert refusal(await anonymous.delete("/info"))[0] == 405
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/ok"), ("POST", "/threads"), ("POST", "/nowhere")])
+@together(("method", "path"), [("GET", "/ok"), ("POST", "/threads"), ("POST", "/nowhere")])
 async def test_browsers_may_read_the_pages_headers(service: Service, method: str, path: str) -> None:
     client = await service.as_user()
     response = await client.request(method, path, json={}, headers={"origin": "https://page.example"})

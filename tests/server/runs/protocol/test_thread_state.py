@@ -11,6 +11,7 @@ import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from server.runs import state_updates
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
 KEYS = {
@@ -29,11 +30,11 @@ PATHS: list[tuple[str, str, Any]] = [
 
 
 class TestAccess:
-    @pytest.mark.parametrize(("method", "tail", "body"), PATHS)
+    @together(("method", "tail", "body"), PATHS)
     async def test_needs_a_caller(self, anonymous: httpx.AsyncClient, method: str, tail: str, body: Any) -> None:
         assert refusal(await anonymous.request(method, f"/threads/{NOBODY}{tail}", json=body))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail", "body"), PATHS)
+    @together(("method", "tail", "body"), PATHS)
     async def test_a_stranger_sees_and_changes_nothing(
         self, me: Person, other: Person, method: str, tail: str, body: Any
     ) -> None:
@@ -44,7 +45,7 @@ class TestAccess:
         assert theirs == nobodys == (404, "There is no such thread.")
         assert await me.sdk.threads.get_history(thread) == before
 
-    @pytest.mark.parametrize(("method", "tail", "body"), PATHS)
+    @together(("method", "tail", "body"), PATHS)
     async def test_an_id_is_a_uuid(self, me: Person, method: str, tail: str, body: Any) -> None:
         assert refusal(await me.http.request(method, f"/threads/abc{tail}", json=body))[0] == 422
 
@@ -126,7 +127,7 @@ class TestRead:
         response = await me.http.post(f"/threads/{thread}/state/checkpoint", json={"checkpoint": elsewhere})
         assert refusal(response)[0] == 404
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {},
@@ -176,7 +177,7 @@ class TestHistory:
         params = {"limit": 1, "before": history[0]["checkpoint"]["checkpoint_id"]}
         assert (await me.http.get(path, params=params)).json() == history[1:2]
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {"limit": 0},
@@ -320,7 +321,7 @@ class TestUpdate:
         assert ("mine" in found["values"]["steps"]) is not isinstance(updated, ConflictError)
         assert found["values"] == (await me.sdk.threads.get_state(thread))["values"]
 
-    @pytest.mark.parametrize(
+    @together(
         ("body", "says"),
         [
             ({"values": {}, "as_node": "nowhere"}, "as_node"),

@@ -10,6 +10,7 @@ from langgraph_sdk.errors import APIStatusError, ConflictError, NotFoundError
 
 from db.database import acting_for
 from server.runs.model import RunRequest
+from tests.kit.cases import together
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
 KEYS = [
@@ -31,7 +32,7 @@ ONE = [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/copy")]
 
 
 class TestAccess:
-    @pytest.mark.parametrize(
+    @together(
         ("method", "path"),
         [
             *(("POST", f"/threads{tail}") for tail in ("", "/search", "/count", "/prune")),
@@ -41,7 +42,7 @@ class TestAccess:
     async def test_needs_a_caller(self, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
         assert refusal(await anonymous.request(method, path, json={}))[0] == 401
 
-    @pytest.mark.parametrize(("method", "tail"), ONE)
+    @together(("method", "tail"), ONE)
     async def test_a_stranger_sees_and_changes_nothing(self, me: Person, other: Person, method: str, tail: str) -> None:
         thread = await me.run("approval")
         before = await me.sdk.threads.get(thread)
@@ -53,7 +54,7 @@ class TestAccess:
         assert await other.sdk.threads.search(ids=[thread]) == []
         assert await other.sdk.threads.count() == 0
 
-    @pytest.mark.parametrize(("method", "tail"), ONE)
+    @together(("method", "tail"), ONE)
     async def test_an_id_is_a_uuid(self, me: Person, method: str, tail: str) -> None:
         assert refusal(await me.http.request(method, f"/threads/abc{tail}", json={}))[0] == 422
 
@@ -83,7 +84,7 @@ class TestCreate:
         with pytest.raises(ConflictError):
             await other.sdk.threads.create(thread_id=made["thread_id"], if_exists="do_nothing")
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {"thread_id": "abc"},
@@ -97,7 +98,7 @@ class TestCreate:
     async def test_bad_input(self, me: Person, body: dict[str, Any]) -> None:
         assert refusal(await me.http.post("/threads", json=body))[0] == 422
 
-    @pytest.mark.parametrize("metadata", [*UNSTORABLE, DEEP])
+    @together("metadata", [*UNSTORABLE, DEEP])
     async def test_what_cannot_be_kept(self, me: Person, metadata: str) -> None:
         headers = {"content-type": "application/json"}
         for path in ("/threads", "/threads/search"):
@@ -197,7 +198,7 @@ class TestSearch:
         empty = (await me.sdk.threads.create(metadata={"a": {"b": 1, "c": 2}}))["thread_id"]
         return [steps, approval, empty]
 
-    @pytest.mark.parametrize(
+    @together(
         ("asked", "positions"),
         [
             ({}, [2, 1, 0]),
@@ -239,14 +240,14 @@ class TestSearch:
         found = await me.sdk.threads.search(ids=[three[0], three[2], NOBODY], sort_by="thread_id", sort_order="asc")
         assert [one["thread_id"] for one in found] == sorted([three[0], three[2]])
 
-    @pytest.mark.parametrize(
+    @together(
         ("asked", "number"),
         [({}, 3), ({"status": "idle"}, 2), ({"metadata": {"graph_id": "steps"}}, 1), ({"values": {"x": 1}}, 0)],
     )
     async def test_count(self, me: Person, three: list[str], asked: dict[str, Any], number: int) -> None:
         assert await me.sdk.threads.count(**asked) == number
 
-    @pytest.mark.parametrize(
+    @together(
         ("body", "total", "after"),
         [
             ({"limit": 2}, "3", "2"),
@@ -286,7 +287,7 @@ class TestSearch:
         nulls = dict.fromkeys(["metadata", "values", "status", "ids", "sort_by", "sort_order", "select", "extract"])
         assert len((await me.http.post("/threads/search", json=nulls)).json()) == 3
 
-    @pytest.mark.parametrize(
+    @together(
         "body",
         [
             {"limit": 0},
@@ -338,7 +339,7 @@ class TestPatch:
         changed = await me.sdk.threads.update(fresh, metadata={"graph_id": "approval"})
         assert changed["metadata"] == {"graph_id": "approval"}
 
-    @pytest.mark.parametrize("body", [{"metadata": 1}, {"values": {}}, {"status": "idle"}, "x", None])
+    @together("body", [{"metadata": 1}, {"values": {}}, {"status": "idle"}, "x", None])
     async def test_bad_input(self, me: Person, body: Any) -> None:
         thread = (await me.sdk.threads.create())["thread_id"]
         assert refusal(await me.http.patch(f"/threads/{thread}", json=body))[0] == 422
