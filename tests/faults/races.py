@@ -24,6 +24,7 @@ _LONG_STEP_SECONDS: Final = 1.0
 _END_SECONDS: Final = 60.0
 _STRATEGIES: Final = ("reject", "enqueue", "interrupt", "rollback")
 _ATTEMPTS: Final = {1, 2, 3}
+_DEADLY_AT_ONCE: Final = 20
 
 
 async def resumes(fleet: Fleet, front: Program, random: Random, runs: int) -> Report:
@@ -179,26 +180,32 @@ async def deadly(fleet: Fleet, front: Program, random: Random, runs: int) -> Rep
     """A run kills its worker each time: after three it is given up, and says so."""
     report = Report("run that kills its worker")
     async with fleet.client(front) as client:
-        started = {}
-        for _ in range(runs):
-            label = f"deadly-{uuid4().hex[:8]}"
-            thread = (await client.threads.create())["thread_id"]
-            started[label] = await client.runs.create(thread, "deadly", input={"label": label})
-        ends = asyncio.gather(*(_given_up(client, run) for run in started.values()))
-        while not ends.done():
-            await fleet.replace_dead_workers()
-            await asyncio.wait({ends}, timeout=0.1)
-        await fleet.replace_dead_workers()
-        for (label, run), end in zip(started.items(), await ends, strict=True):
-            report.runs += 1
-            attempts = [mark.attempt for mark in fleet.marks(label)]
-            report.caused += len(attempts)
-            if end != "WORKER_LOST":
-                report.lost.append(f"{label}: {run['run_id']} ended as {end}")
-            # A worker may die of one run before another one's node begins: then that attempt has left no mark.
-            if sorted(set(attempts) & _ATTEMPTS) != attempts:
-                report.repeated.append(f"{label}: was tried in attempts {attempts}")
+        # Not all at once: each is waited for, and a client has only so many connections.
+        for begun in range(0, runs, _DEADLY_AT_ONCE):
+            await _some_deadly(fleet, client, report, min(_DEADLY_AT_ONCE, runs - begun))
     return report
+
+
+async def _some_deadly(fleet: Fleet, client: LangGraphClient, report: Report, runs: int) -> None:
+    started = {}
+    for _ in range(runs):
+        label = f"deadly-{uuid4().hex[:8]}"
+        thread = (await client.threads.create())["thread_id"]
+        started[label] = await client.runs.create(thread, "deadly", input={"label": label})
+    ends = asyncio.gather(*(_given_up(client, run) for run in started.values()))
+    while not ends.done():
+        await fleet.replace_dead_workers()
+        await asyncio.wait({ends}, timeout=0.1)
+    await fleet.replace_dead_workers()
+    for (label, run), end in zip(started.items(), await ends, strict=True):
+        report.runs += 1
+        attempts = [mark.attempt for mark in fleet.marks(label)]
+        report.caused += len(attempts)
+        if end != "WORKER_LOST":
+            report.lost.append(f"{label}: {run['run_id']} ended as {end}")
+        # A worker may die of one run before another one's node begins: then that attempt has left no mark.
+        if sorted(set(attempts) & _ATTEMPTS) != attempts:
+            report.repeated.append(f"{label}: was tried in attempts {attempts}")
 
 
 async def _given_up(client: LangGraphClient, run: Any) -> str:
