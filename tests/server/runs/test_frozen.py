@@ -95,8 +95,15 @@ async def test_a_result_that_was_saved_is_told_again_and_its_step_not_done_again
 
 
 async def _take_over(runtime: Runtime, thread_id: UUID) -> None:
-    async with runtime.system.pool.connection() as connection:
-        await connection.execute("UPDATE platform.threads SET fence = fence + 1 WHERE id = %s", (thread_id,))
+    async def taken_over() -> bool:
+        async with runtime.system.pool.connection() as connection:
+            cursor = await connection.execute(
+                "UPDATE platform.threads SET fence = fence + 1 WHERE id = %s", (thread_id,)
+            )
+        return cursor.rowcount == 1
+
+    # A run's first step may be done before others see its thread.
+    await until(taken_over)
 
 
 async def _restart(runtime: Runtime, thread_id: UUID) -> None:
