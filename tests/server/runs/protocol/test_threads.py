@@ -7,10 +7,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from langgraph_sdk.errors import APIStatusError, ConflictError, NotFoundError
+from psycopg import AsyncConnection
 
 from db.database import acting_for
+from db.url import for_psycopg
 from server.runs.model import RunRequest
 from tests.kit.cases import together
+from tests.server.runs.conftest import new_owner
 from tests.server.runs.protocol.conftest import NOBODY, Person, refusal
 
 KEYS = [
@@ -221,20 +224,30 @@ class TestSearch:
         found = await me.sdk.threads.search(**asked)
         assert [one["thread_id"] for one in found] == [three[position] for position in positions]
 
-    @pytest.mark.parametrize("column", ["updated_at", "created_at", "state_updated_at"])
-    async def test_lists_come_from_an_index(self, me: Person, column: str) -> None:
-        async with acting_for(me.runtime.database.pool, me.id) as connection:
-            await connection.execute("SET LOCAL enable_seqscan = off")
-            await connection.execute("SET LOCAL enable_bitmapscan = off")
-            cursor = await connection.execute(
-                f"EXPLAIN SELECT id FROM platform.threads WHERE owner_id = %s AND metadata @> '{{}}'"
-                f" ORDER BY {column} DESC, id DESC LIMIT 10",
-                (me.id,),
-            )
-            plan = "\n".join(str(row["QUERY PLAN"]) for row in await cursor.fetchall())
-        assert f"threads_owner_{column.removesuffix('_at')}" in plan
-        # At most the equal times are sorted.
-        assert plan.count("Sort") == 0 or "Presorted Key" in plan
+    async def test_lists_come_from_an_index(self, me: Person, database_url: str) -> None:
+        other = await new_owner(me.runtime)
+        async with await AsyncConnection.connect(for_psycopg(database_url), autocommit=True) as connection:
+            # Few of many: else what is chosen depends on when PostgreSQL looked at the table last.
+            for owner, number in ((me.id, 20), (other, 5000)):
+                await connection.execute(
+                    "INSERT INTO platform.threads (id, owner_id, created_at, updated_at, state_updated_at)"
+                    " SELECT gen_random_uuid(), %s, t, t, t FROM generate_series(1, %s) AS n,"
+                    " LATERAL (SELECT now() - n * interval '1 minute' AS t) AS at",
+                    (owner, number),
+                )
+            await connection.execute("ANALYZE platform.threads")
+        for column in ("updated_at", "created_at", "state_updated_at"):
+            async with acting_for(me.runtime.database.pool, me.id) as connection:
+                await connection.execute("SET LOCAL enable_bitmapscan = off")
+                cursor = await connection.execute(
+                    f"EXPLAIN SELECT id FROM platform.threads WHERE owner_id = %s AND metadata @> '{{}}'"
+                    f" ORDER BY {column} DESC, id DESC LIMIT 10",
+                    (me.id,),
+                )
+                plan = "\n".join(str(row["QUERY PLAN"]) for row in await cursor.fetchall())
+            assert f"threads_owner_{column.removesuffix('_at')}" in plan
+            # At most the equal times are sorted.
+            assert plan.count("Sort") == 0 or "Presorted Key" in plan
 
     async def test_by_ids(self, me: Person, three: list[str]) -> None:
         found = await me.sdk.threads.search(ids=[three[0], three[2], NOBODY], sort_by="thread_id", sort_order="asc")
