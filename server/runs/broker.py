@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from core.tasks import end
+from core.tasks import end, wait_at_most
 from db.wire import Wire
 from server.runs.feed import Feed
 
@@ -65,6 +65,7 @@ class Broker:
         self._feeds: dict[UUID, Feed] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listens = asyncio.Event()
+        self._asks = asyncio.Event()
         # Who answered since the last hello; nobody is alone who has not heard himself.
         self._heard: set[str] = set()
         self._has_others = True
@@ -140,7 +141,10 @@ class Broker:
                 async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {_CHANNEL}")
                     self._wake_all()
+                    # Who came meanwhile was not heard.
+                    self._has_others = True
                     self._listens.set()
+                    self._asks.set()
                     async for notification in connection.notifies():
                         self._dispatch(notification.payload)
             except psycopg.Error as error:
@@ -151,12 +155,14 @@ class Broker:
     async def _look_around(self) -> None:
         while True:
             await self._listens.wait()
+            self._asks.clear()
             self._heard.clear()
             self._say(_HELLO + self._id)
             await asyncio.sleep(_ANSWER_SECONDS)
-            self._has_others = self._heard != {self._id}
+            if not self._asks.is_set():
+                self._has_others = self._heard != {self._id}
             # Who could not ask tries again soon.
-            await asyncio.sleep(_LOOK_AROUND_SECONDS if self._heard else _ANSWER_SECONDS)
+            await wait_at_most(self._asks, _LOOK_AROUND_SECONDS if self._heard else _ANSWER_SECONDS)
 
     def _hear(self, other: str) -> None:
         self._heard.add(other)

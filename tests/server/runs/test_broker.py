@@ -96,6 +96,23 @@ async def test_who_cannot_hear_himself_does_not_think_that_he_is_alone(database_
         await until(lambda: one._heard >= {one._id, other._id})
 
 
+async def test_who_could_not_listen_for_a_while_asks_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "_LOOK_AROUND_SECONDS", 60.0)
+    async with (
+        listening(database_url) as one,
+        await psycopg.AsyncConnection.connect(for_psycopg(database_url), autocommit=True) as connection,
+    ):
+        await until(lambda: is_alone(one))
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+            " AND datname = current_database()"
+        )
+        await until(lambda: not is_alone(one))
+        await until(lambda: is_alone(one))
+
+
 async def test_who_was_too_busy_to_answer_is_told_again_when_he_has(database_url: str) -> None:
     async with listening(database_url) as one, listening(database_url) as other:
         await until(lambda: other._id in one._heard)
