@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import structlog
 
 from core.tasks import end
 from db.url import for_psycopg, search_path_option
-from db.wire import Executed, Row, Wire
+from db.wire import Executed, Order, Row, Wire
 
 log = structlog.get_logger(__name__)
 
@@ -95,37 +96,71 @@ class _Lane:
         self._number = number
         self._orders: deque[_Order] = deque()
         self._parked: dict[UUID, list[_Order]] = {}
-        self._filled = asyncio.Event()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._wire: Wire | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._is_open = False
+        # Whether a batch is not answered yet.
+        self._is_busy = False
+        self._is_about_to = False
+        self._was_alone = False
+        self._mending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._idle.set()
-        self._task = asyncio.create_task(self._work(), name=f"commit lane {self._number}")
+        self._is_open = True
 
     async def stop(self) -> None:
-        await self._idle.wait()
-        await end(self._task)
-        self._task = None
+        while not self._idle.is_set():
+            await self._idle.wait()
+        self._is_open = False
+        await end(self._mending)
         await self._disconnect()
 
     def add(self, order: _Order) -> None:
-        if self._task is None:
+        if not self._is_open:
             raise psycopg.InterfaceError("the commit lanes are closed")
         self._orders.append(order)
         self._idle.clear()
-        self._filled.set()
+        if self._was_alone and not (self._is_busy or self._is_about_to):
+            self._next()
+        else:
+            self._soon()
 
-    async def _work(self) -> None:
-        while True:
-            await self._filled.wait()
+    def _soon(self) -> None:
+        """Send in a moment: others may come by then, and share the commit."""
+        if not (self._is_busy or self._is_about_to):
+            self._is_about_to = True
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        """Send what waits."""
+        self._is_about_to = False
+        batch: list[_Order] = []
+        while self._orders and not batch:
+            batch = self._taken()
+        if batch:
+            self._is_busy, self._was_alone = True, len(batch) == 1
             # In one order everywhere: two processes that lock several threads do not wait for one another.
-            await self._commit(sorted(self._taken(), key=lambda order: order.key))
-            if not self._orders:
-                self._filled.clear()
-                if not self._parked:
-                    self._idle.set()
+            self._send(sorted(batch, key=lambda order: order.key))
+        elif not self._parked:
+            self._idle.set()
+
+    def _send(self, batch: list[_Order]) -> None:
+        if self._wire is None or self._wire.is_closed:
+            self._mend(batch, None)
+            return
+        try:
+            self._wire.send(_statements(batch), partial(self._answered, batch), _executed(batch))
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            self._mend(batch, error)
+
+    def _answered(self, batch: list[_Order], outcome: list[Row | None] | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self._mend(batch, outcome)
+        else:
+            _answer(batch, outcome)
+            self._is_busy = False
+            self._next()
 
     def _taken(self) -> list[_Order]:
         batch = [self._orders.popleft() for _ in range(min(_MOST, len(self._orders)))]
@@ -145,34 +180,49 @@ class _Lane:
 
     def _unpark(self, key: UUID) -> None:
         self._orders.extendleft(reversed(self._parked.pop(key, [])))
-        self._filled.set()
+        self._soon()
+
+    def _mend(self, batch: list[_Order], error: Exception | None) -> None:
+        """Do with time what did not go at once: connect, send again, ask alone."""
+        self._mending = asyncio.create_task(self._mended(batch, error), name=f"commit lane {self._number}")
+
+    async def _mended(self, batch: list[_Order], error: Exception | None) -> None:
+        try:
+            await self._commit(batch if error is None else await self._after(batch, error, is_new=False))
+        finally:
+            self._is_busy = False
+            if self._is_open:
+                self._next()
 
     async def _commit(self, batch: list[_Order]) -> None:
         while batch:
             is_new = self._wire is None or self._wire.is_closed
             try:
-                await self._send(batch)
-            except psycopg.errors.FeatureNotSupported as error:
-                # What was prepared before a migration changed a function is refused for good: it is prepared anew.
-                await self._disconnect()
-                if is_new:
-                    await self._fail_alone(batch, error)
-                    return
-            except psycopg.OperationalError as error:
-                if isinstance(error, _ALONE) and len(batch) > 1:
-                    await self._one_by_one(batch)
-                    return
-                if isinstance(error, psycopg.errors.LockNotAvailable):
-                    self._park(batch[0], error)
-                    return
-                batch = await self._after_break(batch, error)
-            except psycopg.Error as error:
-                await self._fail_alone(batch, error)
-                return
+                wire = await self._connected()
+                _answer(batch, await wire.commit(_statements(batch), _executed(batch)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+                batch = await self._after(batch, error, is_new=is_new)
             else:
                 return
 
-    async def _fail_alone(self, batch: list[_Order], error: psycopg.Error) -> None:
+    async def _after(self, batch: list[_Order], error: Exception, *, is_new: bool) -> list[_Order]:
+        """Return what of a batch that failed is to be sent again, together; the rest has its answer, or waits."""
+        match error:
+            case psycopg.errors.FeatureNotSupported() if not is_new:
+                # What was prepared before a migration changed a function is refused for good: it is prepared anew.
+                await self._disconnect()
+                return batch
+            case psycopg.OperationalError() if isinstance(error, _ALONE) and len(batch) > 1:
+                await self._one_by_one(batch)
+            case psycopg.errors.LockNotAvailable():
+                self._park(batch[0], error)
+            case psycopg.OperationalError():
+                return await self._after_break(batch, error)
+            case _:
+                await self._fail_alone(batch, error)
+        return []
+
+    async def _fail_alone(self, batch: list[_Order], error: Exception) -> None:
         if len(batch) == 1:
             _fail(batch, error)
         else:
@@ -196,13 +246,6 @@ class _Lane:
         await asyncio.sleep(_RECONNECT_SECONDS)
         return [order for order in batch if order not in late]
 
-    async def _send(self, batch: list[_Order]) -> None:
-        wire = await self._connected()
-        rows = await wire.commit([(order.statement, order.parameters) for order in batch], _executed(batch))
-        for order, row in zip(batch, rows, strict=True):
-            if not order.answer.done():
-                order.answer.set_result(row or {})
-
     async def _connected(self) -> Wire:
         if self._wire is None or self._wire.is_closed:
             await self._disconnect()
@@ -214,6 +257,16 @@ class _Lane:
         if self._wire is not None:
             await self._wire.close()
             self._wire = None
+
+
+def _statements(batch: list[_Order]) -> list[Order]:
+    return [(order.statement, order.parameters) for order in batch]
+
+
+def _answer(batch: list[_Order], rows: list[Row | None]) -> None:
+    for order, row in zip(batch, rows, strict=True):
+        if not order.answer.done():
+            order.answer.set_result(row or {})
 
 
 def _executed(batch: list[_Order]) -> Executed | None:

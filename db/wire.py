@@ -7,11 +7,11 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cache
 from itertools import count
 from select import POLLIN, poll
-from typing import Any, Final, LiteralString, NamedTuple, Self
+from typing import Any, Final, LiteralString, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -24,11 +24,16 @@ Row = dict[str, Any]
 Order = tuple[LiteralString, Sequence[Any]]
 """A statement with `%s` (or `%b`: sent in binary form), and its parameters."""
 Executed = Callable[[list[Row | None]], None]
+Answered = Callable[[list[Row | None] | Exception], None]
 
 _PLACEHOLDER: Final = re.compile(r"%([sb])")
 _FORMATS: Final = {"s": PyFormat.AUTO, "b": PyFormat.BINARY}
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 _LOOK_SECONDS: Final = 0.25
+
+_T = TypeVar("_T")
+_Reading = Generator[None, None, _T]
+"""Yields where more has to come before it can be read on."""
 
 
 class _Statement(NamedTuple):
@@ -43,8 +48,20 @@ class _Key(NamedTuple):
     types: tuple[int, ...]
 
 
+class _Refused(Exception):
+    """The server did not do what it was told; the connection is as before."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Wire:
-    """Executes statements one after the other, for one caller at a time; each commits, or some of them together."""
+    """Executes statements one after the other, for one caller at a time; each commits, or some of them together.
+
+    What comes is read where the loop tells of it, and who waits is called from there: a turn of the loop for each of
+    both, at each answer, would be a tenth of what a short run takes.
+    """
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -56,9 +73,11 @@ class Wire:
         self._prepared: dict[_Key, bytes] = {}
         self._columns: dict[_Key, list[str]] = {}
         self._numbers = count()
-        self._woken: asyncio.Future[None] | None = None
-        self._broken: psycopg.Error | None = None
-        self._is_under_way = False
+        # What reads the answers to what is under way, and who waits for them.
+        self._reading: _Reading[list[Row | None]] | None = None
+        self._answered: Answered | None = None
+        self._is_pushing = False
+        self._broken: Exception | None = None
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
         self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
@@ -74,8 +93,8 @@ class Wire:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be sent any more, also because who sent something did not wait for its answer."""
-        return self._broken is not None or self._is_under_way or self._pgconn.status == ConnStatus.BAD
+        """Whether nothing can be sent now, also because what was sent before is not answered yet."""
+        return self._broken is not None or self._reading is not None or self._pgconn.status == ConnStatus.BAD
 
     async def close(self) -> None:
         """Close the connection; what was under way is given up."""
@@ -94,36 +113,76 @@ class Wire:
         """Execute statements in one round trip and one transaction; return the first row of each.
 
         Args:
-            orders: the statements. What a pipeline holds is one transaction, without BEGIN and COMMIT.
-            executed: is called with the rows when all are executed and none failed, before they are committed.
+            orders: as for `send`.
+            executed: as for `send`.
 
         Raises:
             psycopg.Error: one of them failed, and nothing is committed; or the connection broke.
         """
-        # First of all: what cannot be sent leaves the connection as it is.
+        answer: asyncio.Future[list[Row | None]] = self._loop.create_future()
+
+        def answered(outcome: list[Row | None] | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        self.send(orders, answered, executed)
+        return await answer
+
+    def send(self, orders: Sequence[Order], answered: Answered, executed: Executed | None = None) -> None:
+        """Send statements that are executed in one transaction.
+
+        Args:
+            orders: the statements. What a pipeline holds is one transaction, without BEGIN and COMMIT.
+            answered: is called once: with the first row of each when they are committed, or with what failed; then
+                nothing is committed, or it is not known.
+            executed: is called with the rows when all are executed and none failed, before they are committed.
+
+        Raises:
+            psycopg.Error: nothing is under way; what cannot be sent leaves the connection as it is.
+        """
+        if self.is_closed:
+            raise psycopg.OperationalError("the connection is closed") from self._broken
         dumped = [self._dumped(order) for order in orders]
-        self._is_under_way = True
-        new = self._prepare(key for key, _, _ in dumped)
-        for key, values, formats in dumped:
-            self._pgconn.send_query_prepared(self._prepared.get(key) or new[key], values, formats)
-        if executed is not None:
-            self._pgconn.send_flush_request()
-        self._pgconn.pipeline_sync()
-        await self._flush()
-        results = [await self._only_result() for _ in (*new, *dumped)]
+        try:
+            new = self._prepare(key for key, _, _ in dumped)
+            for key, values, formats in dumped:
+                self._pgconn.send_query_prepared(self._prepared.get(key) or new[key], values, formats)
+            if executed is not None:
+                self._pgconn.send_flush_request()
+            self._pgconn.pipeline_sync()
+            self._push()
+        except psycopg.Error as error:
+            self._break(error)
+            raise
+        self._reading, self._answered = self._answers(new, [key for key, _, _ in dumped], executed), answered
+
+    def _answers(
+        self, new: dict[_Key, bytes], keys: list[_Key], executed: Executed | None
+    ) -> _Reading[list[Row | None]]:
+        """Read the answers, as far as they are there each time; gives the rows.
+
+        Raises:
+            psycopg.Error: a statement, or the commit, failed.
+        """
+        results: list[PGresult | None] = [None] * (len(new) + len(keys))
+        for number in range(len(results)):
+            results[number] = yield from self._only_result()
         # What was prepared stays so, whatever fails after it.
         prepared = zip(new.items(), results, strict=False)
         self._prepared.update(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
         failed = next((result for result in results if _has_failed(result)), None)
         rows: list[Row | None] = []
         if failed is None:
-            rows = [self._row(key, result) for (key, _, _), result in zip(dumped, results[len(new) :], strict=True)]
+            rows = [self._row(key, result) for key, result in zip(keys, results[len(new) :], strict=True)]
             if executed is not None:
                 executed(rows)
-        failed = await self._end_of_pipeline() or failed
-        self._is_under_way = False
+        failed = (yield from self._end_of_pipeline()) or failed
         if failed is not None:
-            raise error_from_result(failed)
+            raise _Refused(error_from_result(failed))
         return rows
 
     def _dumped(self, order: Order) -> tuple[_Key, Sequence[Any], Sequence[int] | None]:
@@ -144,15 +203,27 @@ class Wire:
             self._pgconn.send_prepare(name, key.text, key.types)
         return new
 
-    async def _end_of_pipeline(self) -> PGresult | None:
-        """Wait until the transaction is over; return its failure, where it could not be committed."""
-        ended = await self._result()
+    def _end_of_pipeline(self) -> _Reading[PGresult | None]:
+        """Wait until the transaction is over; gives its failure, where it could not be committed."""
+        ended = yield from self._result()
         if ended is None or ended.status == ExecStatus.PIPELINE_SYNC:
             return None
-        while (result := await self._result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
-            if self._broken is not None or self._pgconn.status == ConnStatus.BAD:
+        while (result := (yield from self._result())) is None or result.status != ExecStatus.PIPELINE_SYNC:
+            if self._pgconn.status == ConnStatus.BAD:
                 break
         return ended
+
+    def _only_result(self) -> _Reading[PGresult | None]:
+        result = yield from self._result()
+        # A statement's results end with none, also where it failed.
+        if result is not None:
+            yield from self._result()
+        return result
+
+    def _result(self) -> _Reading[PGresult | None]:
+        while self._pgconn.is_busy():
+            yield
+        return self._pgconn.get_result()
 
     def _row(self, key: _Key, result: PGresult | None) -> Row | None:
         if result is None or not result.ntuples:
@@ -165,38 +236,42 @@ class Wire:
         values: tuple[Any, ...] = self._transformer.load_row(0, tuple) or ()
         return dict(zip(columns, values, strict=True))
 
-    async def _flush(self) -> None:
-        while self._pgconn.flush():
-            if self._broken is not None:
-                raise self._broken
-            # The server may not read on before it is rid of its answers: those are read meanwhile.
-            self._loop.add_writer(self._socket, self._wake)
-            try:
-                await self._news()
-            finally:
-                if self._socket >= 0:
-                    self._loop.remove_writer(self._socket)
+    def _push(self) -> None:
+        """Give the socket what it takes, and the rest when it takes more."""
+        is_left = bool(self._pgconn.flush())
+        if is_left and not self._is_pushing:
+            self._loop.add_writer(self._socket, self._go_on, self._push)
+        elif self._is_pushing and not is_left:
+            self._loop.remove_writer(self._socket)
+        self._is_pushing = is_left
 
-    async def _only_result(self) -> PGresult | None:
-        result = await self._result()
-        # A statement's results end with none, also where it failed.
-        if result is not None:
-            await self._result()
-        return result
+    def _read(self) -> None:
+        self._go_on(self._pgconn.consume_input)
 
-    async def _result(self) -> PGresult | None:
-        while self._pgconn.is_busy():
-            await self._news()
-        return self._pgconn.get_result()
-
-    async def _news(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-        self._woken = self._loop.create_future()
+    def _go_on(self, move: Callable[[], None]) -> None:
+        """Let bytes go one way or the other; read what has come by then."""
         try:
-            await self._woken
-        finally:
-            self._woken = None
+            move()
+            if self._reading is None:
+                return
+            next(self._reading)
+        except StopIteration as ended:
+            self._tell(ended.value)
+        except _Refused as refused:
+            self._tell(refused.error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """Send and read no more; tell who waits."""
+        self._broken = error
+        self._unwatch()
+        self._tell(error)
+
+    def _tell(self, outcome: list[Row | None] | Exception) -> None:
+        answered, self._answered, self._reading = self._answered, None, None
+        if answered is not None:
+            answered(outcome)
 
     def _look(self) -> None:
         """See now and then that what has come was told of: a loop loses a socket's watch where numbers are used again.
@@ -205,7 +280,7 @@ class Wire:
         answer would wait for ever. psycopg's own waits end ten times a second for the same reason.
         """
         self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
-        if self._woken is None:
+        if self._reading is None:
             return
         waiting = poll()
         waiting.register(self._socket, POLLIN)
@@ -214,23 +289,8 @@ class Wire:
             self._loop.add_reader(self._socket, self._read)
             self._read()
         else:
-            # Who waits to send on looks for himself.
-            self._wake()
-
-    def _read(self) -> None:
-        try:
-            self._pgconn.consume_input()
-        except psycopg.Error as error:
-            self._broken = error
-            self._unwatch()
-            if self._woken is not None and not self._woken.done():
-                self._woken.set_exception(error)
-            return
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._woken is not None and not self._woken.done():
-            self._woken.set_result(None)
+            # To send reads as well, where the other side waits to be read.
+            self._go_on(self._push)
 
     def _unwatch(self) -> None:
         # The number may be another socket's by the time that the connection is closed a second time.
