@@ -1,9 +1,10 @@
 """The newest checkpoints of threads that this process executed last, so that their next run reads none."""
 
 from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
@@ -31,26 +32,30 @@ class LongList:
         return lists.fingerprints(self.items, self.prints) == self.prints
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """A thread's newest checkpoint, with no pending writes; its values as they were stored, long lists as they are."""
 
     checkpoint: Checkpoint
     metadata: CheckpointMetadata
     parent_id: str | None
-    blobs: dict[str, Typed] = field(default_factory=dict)
-    lists: dict[str, LongList] = field(default_factory=dict)
+    blobs: Mapping[str, Typed]
+    lists: Mapping[str, LongList] = MappingProxyType({})
 
     def after(self, before: "Head | None", names: Collection[str]) -> "Head | None":
         """Return this head with the values that have not changed since the one before it.
 
         None where some of the values that `names` tells are known from neither.
         """
-        old_lists, old_blobs = (before.lists, before.blobs) if before else ({}, {})
-        kept = {name: long for name, long in old_lists.items() if name in names and name not in self.blobs}
-        long = kept | self.lists
-        blobs = {name: blob for name, blob in old_blobs.items() if name in names and name not in long} | self.blobs
-        return replace(self, blobs=blobs, lists=long) if {*blobs, *long} == set(names) else None
+        long, blobs = dict(self.lists), dict(self.blobs)
+        if before is not None:
+            for name, value in before.lists.items():
+                if name in names and name not in blobs:
+                    long.setdefault(name, value)
+            for name, blob in before.blobs.items():
+                if name in names and name not in long:
+                    blobs.setdefault(name, blob)
+        is_whole = len(blobs) + len(long) == len(names)
+        return self._replace(blobs=blobs, lists=long) if is_whole else None
 
     @property
     def bytes(self) -> int:

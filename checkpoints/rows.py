@@ -21,12 +21,16 @@ class Packed:
         self._values: list[bytes] = []
         self._size = 0
 
-    def put(self, value: bytes, name: str = "") -> dict[str, int]:
-        """Add a value; return the place of its first byte, counted from one, and how many it has, as `at` and `len`."""
-        place = self._size + 1
+    def place(self, row: dict[str, Any], value: bytes, name: str = "") -> dict[str, Any]:
+        """Add a value; return its row with the place of its first byte, counted from one, and how many it has.
+
+        They are its `at` and `len`, after `name`.
+        """
+        row[name + "at"] = self._size + 1
+        row[name + "len"] = size = len(value)
         self._values.append(value)
-        self._size += len(value)
-        return {f"{name}at": place, f"{name}len": len(value)}
+        self._size += size
+        return row
 
     def as_bytes(self) -> bytes:
         """Return all of them."""
@@ -58,32 +62,38 @@ class Unsaved:
 
     def as_parameters(self, packed: Packed) -> list[str | None]:
         """Return checkpoints, items, blobs and writes as JSON each, which says where in `packed` their values are."""
-
-        def placed(value: Typed) -> dict[str, Any]:
-            return {"type": value.type, **packed.put(value.blob)}
-
         return [
             _document(_checkpoint_row(key, row, packed) for key, row in self.checkpoints.items()),
             _document(
-                {"ns": ns, "channel": channel, "seq": number, **placed(value)}
-                for (ns, channel, number), value in self.items.items()
+                packed.place({"ns": ns, "channel": channel, "seq": number, "type": kind}, blob)
+                for (ns, channel, number), (kind, blob) in self.items.items()
             ),
             _document(
-                {"ns": ns, "channel": channel, "version": version, **placed(value)}
-                for (ns, channel, version), value in self.blobs.items()
+                packed.place({"ns": ns, "channel": channel, "version": version, "type": kind}, blob)
+                for (ns, channel, version), (kind, blob) in self.blobs.items()
             ),
             _document(
-                {"ns": ns, "checkpoint": of, "task": task, "idx": index, "channel": channel, "path": path}
-                | placed(value)
-                for (ns, of, task, index), (channel, path, value) in self.writes.items()
+                packed.place(
+                    {
+                        "ns": ns,
+                        "checkpoint": of,
+                        "task": task,
+                        "idx": index,
+                        "channel": channel,
+                        "path": path,
+                        "type": kind,
+                    },
+                    blob,
+                )
+                for (ns, of, task, index), (channel, path, (kind, blob)) in self.writes.items()
             ),
         ]
 
 
 def _checkpoint_row(key: tuple[str, str], row: tuple[str | None, bytes, bytes], packed: Packed) -> dict[str, Any]:
     parent, checkpoint, metadata = row
-    own = {"ns": key[0], "id": key[1], "parent": parent}
-    return own | packed.put(checkpoint) | packed.put(metadata, "meta_")
+    own = packed.place({"ns": key[0], "id": key[1], "parent": parent}, checkpoint)
+    return packed.place(own, metadata, "meta_")
 
 
 def _document(rows: Iterable[dict[str, Any]]) -> str | None:

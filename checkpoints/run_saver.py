@@ -17,8 +17,6 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
 )
-from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from checkpoints import lists
 from checkpoints.documents import PLAIN, split
@@ -26,7 +24,6 @@ from checkpoints.heads import Head, HeadCache, LongList
 from checkpoints.rows import Outbox, Typed
 from checkpoints.run_memory import RunMemory
 from checkpoints.saver import Loaded, PooledSaver, namespaced, saved_as
-from db.database import Pool
 
 Begun = Callable[[], Awaitable[int]]
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
@@ -40,8 +37,7 @@ class RunSaver(PooledSaver):
     """Saves at once, as far as the graph can see; reads see all that was saved (X023).
 
     Args:
-        pool: for reading.
-        serde: writes and reads values.
+        reader: reads from the tables.
         outbox: takes the rows, and commits them soon, or when it is told to.
         thread_id: the run's thread.
         begun: returns the run's fence when it has its thread, which is before anything is read; with the first one the
@@ -52,8 +48,7 @@ class RunSaver(PooledSaver):
 
     def __init__(
         self,
-        pool: Pool,
-        serde: SerializerProtocol,
+        reader: PooledSaver,
         outbox: Outbox,
         *,
         thread_id: UUID,
@@ -61,7 +56,8 @@ class RunSaver(PooledSaver):
         heads: HeadCache,
         waits: bool = False,
     ) -> None:
-        super().__init__(pool, serde)
+        # What it is made of serves all runs alike: to make it anew takes longer than to save a checkpoint.
+        vars(self).update(vars(reader))
         self._outbox = outbox
         self._thread_id = thread_id
         self._begun = begun
@@ -90,7 +86,7 @@ class RunSaver(PooledSaver):
         """Take a checkpoint; where the serializer encrypts, nothing of its values stays in plain text."""
         place = config["configurable"]
         namespace = place["checkpoint_ns"]
-        plain, blobs = split(checkpoint["channel_values"], encrypts=self._encrypts)
+        plain, blobs = split(checkpoint["channel_values"], encrypts=self.encrypts)
         changed = self._to_store(blobs, checkpoint, new_versions)
         typed, long = await self._serialize(namespace, {name: blobs[name] for name in changed})
         unsaved = self._outbox.unsaved
@@ -107,7 +103,7 @@ class RunSaver(PooledSaver):
         )
         self._memory.touched.add(namespace)
         if namespace == "":
-            short = {channel: value for channel, value in typed.items() if channel not in long}
+            short = {channel: value for channel, value in typed.items() if channel not in long} if long else typed
             head = Head(kept, described, place.get("checkpoint_id"), short, long)
             self._memory.head = head.after(self._memory.head, blobs)
         await self._saved()
@@ -174,10 +170,6 @@ class RunSaver(PooledSaver):
             self._memory.known = self._heads.take(self._thread_id, fence)
         return fence
 
-    @property
-    def _encrypts(self) -> bool:
-        return isinstance(self.serde, EncryptedSerializer)
-
     async def _saved(self) -> None:
         self._outbox.changed()
         if self._waits:
@@ -194,7 +186,7 @@ class RunSaver(PooledSaver):
         return {
             name: str(versions[name])
             for name, value in blobs.items()
-            if name in new_versions or (self._encrypts and name in versions and isinstance(value, PLAIN))
+            if name in new_versions or (self.encrypts and name in versions and isinstance(value, PLAIN))
         }
 
     async def _serialize(

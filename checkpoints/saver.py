@@ -52,6 +52,8 @@ class PooledSaver(AsyncPostgresSaver):
     def __init__(self, pool: Pool, serde: SerializerProtocol | None = None) -> None:
         super().__init__(conn=pool, serde=serde)
         self._pool = pool
+        # Once: to look at a class of a Protocol takes longer than to save a small value.
+        self.encrypts = isinstance(self.serde, EncryptedSerializer)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read a checkpoint, or a namespace's newest one; the graph's own where none is named."""
@@ -88,7 +90,7 @@ class PooledSaver(AsyncPostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint; where the serializer encrypts, nothing of its values stays in plain text."""
-        if isinstance(self.serde, EncryptedSerializer):
+        if self.encrypts:
             checkpoint, new_versions = _boxed(checkpoint, new_versions)
         return await super().aput(config, checkpoint, metadata, new_versions)
 

@@ -1,10 +1,9 @@
 """One pass of a graph from a run's request to its end, an interrupt, or an exception."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
@@ -13,6 +12,7 @@ from langgraph.types import Command, Send
 from langsmith.utils import tracing_is_enabled
 
 from core.errors import NotFound
+from server.runs.callbacks import RunCallbacks
 from server.runs.encode import encode
 from server.runs.model import Claim, RunOptions
 from server.runs.parts import INTERRUPT, Part, Teller, Told, graph_modes, part_of
@@ -85,25 +85,24 @@ async def drive(
     events: RunWriter,
     driven: Driven,
     *,
-    callbacks: Sequence[BaseCallbackHandler],
+    callbacks: RunCallbacks,
     control: RunControl,
 ) -> None:
     """Execute the claimed run on `graph`, which carries its saver; `driven` holds what came before an exception too."""
     options = RunOptions(**claimed.request.get("options", {}))
     driven.output_names = _output_names(graph) if options.keeps_output else None
     driven.is_one_value = isinstance(graph.output_channels, str)
-    config = _config(claimed, options) | {"callbacks": list(callbacks)}
+    config = _config(claimed, options) | {"callbacks": [callbacks]}
     if claimed.restarts_input and options.checkpoint is not None:
         await _check_there(graph, config)
     teller = Teller(frozenset(claimed.request["stream_modes"]))
     emitted = _ended if options.goto == [END] else _emitted
     async for part, told in emitted(graph, claimed, options, config, teller, control):
-        if part is not None and part.namespace == ():
-            if part.mode == "values":
-                driven.state = _without_interrupts(part.data, driven)
-            driven.stopped |= part.mode == "updates" and INTERRUPT in part.data
+        if part is not None and part.mode == "values" and part.namespace == ():
+            driven.state = _without_interrupts(part.data, driven)
         for event in told:
             events.append(event.event, event.data, early=event.early)
+    driven.stopped = callbacks.has_stopped
     if driven.stopped:
         # The thread's newest checkpoint, also where the run forked from another one.
         driven.interrupts = pending_interrupts(await graph.aget_state(_place(claimed)))

@@ -5,33 +5,32 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 from uuid import UUID
 
 import psycopg
 import structlog
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from checkpoints.heads import HeadCache
 from checkpoints.run_saver import Begun, RunSaver
-from checkpoints.saver import FenceLost
+from checkpoints.saver import FenceLost, PooledSaver
 from core.clock import Clock
 from core.ids import IdSource
 from db.database import Pool, acting_for
 from db.lanes import Lanes
 from jobs.queue import JobQueue
 from nodes.common.resources import ChatModels, Resources, bind
-from providers.usage import Usage, UsageCollector
+from providers.usage import Usage
 from server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_FINISHED, RUNS_RESTARTED, count_model_calls, series
 from server.runs import usage
 from server.runs.broker import Broker
+from server.runs.callbacks import RunCallbacks
 from server.runs.drive import Driven, drive, may_begin_early
 from server.runs.feed import Feed
-from server.runs.guard import StepGuard
 from server.runs.model import Claim
 from server.runs.outcome import GIVEN_BACK, Outcome
 from server.runs.starts import Starts
@@ -76,7 +75,12 @@ class Parts:
     @property
     def encrypts(self) -> bool:
         """Whether checkpoints are encrypted: then no copy of a state is kept beside them in plain text."""
-        return isinstance(self.serde, EncryptedSerializer)
+        return self.reader.encrypts
+
+    @cached_property
+    def reader(self) -> PooledSaver:
+        """What reads checkpoints, for all runs."""
+        return PooledSaver(self.pool, self.serde)
 
 
 class Execution:
@@ -174,15 +178,13 @@ class Execution:
 
     async def _to_its_end(self, telling: ExitStack) -> Claim | None:
         parts = self._parts
-        collector = UsageCollector()
         feed = Feed(self.claimed.fence, is_first_attempt=self.claimed.attempt == 1)
         writer = RunWriter(
             parts.lanes, parts.broker, self.claimed, feed, doubt_seconds=parts.doubt_seconds, on_lost=self.lose
         )
         begun = partial(self._begun, writer, feed, telling)
         saver = RunSaver(
-            parts.pool,
-            parts.serde,
+            parts.reader,
             writer,
             thread_id=self.claimed.thread_id,
             begun=begun,
@@ -192,10 +194,11 @@ class Execution:
         # Among many there is nothing to gain: it would only be in the way of those that are begun.
         if not (parts.starts.is_calm and may_begin_early(parts.workflows, self.claimed)):
             await begun()
-        outcome = await self._outcome(writer, saver, collector, begun)
+        callbacks = RunCallbacks(writer)
+        outcome = await self._outcome(writer, saver, callbacks, begun)
         # Also where it failed before it had come so far.
         await begun()
-        calls = collector.drain()
+        calls = callbacks.drain()
         count_model_calls(calls)
         try:
             finished = await self._finish(outcome, writer, calls)
@@ -210,7 +213,7 @@ class Execution:
         return finished.claim
 
     async def _outcome(
-        self, writer: RunWriter, saver: RunSaver, collector: UsageCollector, begun: Begun
+        self, writer: RunWriter, saver: RunSaver, callbacks: RunCallbacks, begun: Begun
     ) -> Outcome | None:
         """Drive the graph; None means that the run is to go on elsewhere."""
         if self._cancelled:
@@ -220,7 +223,7 @@ class Execution:
         self._control = RunControl()
         driven = Driven(as_json=saver.as_json)
         try:
-            await self._drive(writer, saver, collector, driven, self._control)
+            await self._drive(writer, saver, callbacks, driven, self._control)
             return Outcome.success(driven)
         except (GraphDrained, FenceLost):
             return None
@@ -235,7 +238,7 @@ class Execution:
             self._control = None
 
     async def _drive(
-        self, writer: RunWriter, saver: RunSaver, collector: UsageCollector, driven: Driven, control: RunControl
+        self, writer: RunWriter, saver: RunSaver, callbacks: RunCallbacks, driven: Driven, control: RunControl
     ) -> None:
         parts, claimed = self._parts, self.claimed
         bound = Resources(
@@ -246,7 +249,6 @@ class Execution:
             ids=parts.ids,
             repositories=parts.repositories(claimed.owner_id, writer.settle),
         )
-        callbacks = [StepGuard(writer), collector]
         with bind(bound):
             async with parts.workflows.opened(claimed) as graph:
                 await drive(with_saver(graph, saver), claimed, writer, driven, callbacks=callbacks, control=control)

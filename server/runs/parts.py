@@ -11,8 +11,8 @@ from server.runs.snapshots import FAILED, checkpoint_of, show_failure, show_inte
 
 # LangGraph puts interrupts among the state's keys, and among the nodes' names, under this one.
 INTERRUPT: Final = "__interrupt__"
-# What the engine itself reads: the output from `values`, the interrupts from `updates`.
-_NEEDED: Final = frozenset({"values", "updates"})
+# What the engine itself reads the output from.
+_NEEDED: Final = frozenset({"values"})
 _CONFIGS: Final = {"checkpoint": "config", "parent_checkpoint": "parent_config"}
 
 

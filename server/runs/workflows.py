@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from checkpoints.saver import PooledSaver
 from server.runs.loading import environment, modules, project
 from server.runs.loading.errors import WorkflowError
-from server.runs.loading.graphs import Factory, Graph, altered, factory, made_once, served
+from server.runs.loading.graphs import Factory, Graph, factory, made_once, served
 from server.runs.loading.project import Entry, Project
 from server.runs.model import Claim
 
@@ -71,8 +72,13 @@ def _config(claimed: Claim) -> RunnableConfig:
 
 
 def with_saver(graph: Graph, saver: BaseCheckpointSaver[Any]) -> Graph:
-    """Return the graph with a checkpointer attached. Use this, not `copy`: see `loading.graphs.altered`."""
-    return altered(graph, {"checkpointer": saver})
+    """Return the graph with a checkpointer attached. Use this, not its own `copy`: see `loading.graphs.altered`.
+
+    That makes the graph anew besides, which each run would pay for.
+    """
+    attached = copy(graph)
+    attached.checkpointer = saver
+    return attached
 
 
 def knowing(graph: Graph, saver: PooledSaver) -> PooledSaver:

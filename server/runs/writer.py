@@ -110,7 +110,9 @@ class RunWriter:
 
     def changed(self) -> None:
         """Commit soon what was added."""
-        self._commit_within(_DELAY_SECONDS)
+        # What is due is so before that.
+        if self._timer is None:
+            self._commit_within(_DELAY_SECONDS)
 
     def _commit_within(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -171,7 +173,8 @@ class RunWriter:
             raise self._failure
         packed, how = Packed(), dict(ended.row)
         for name, value in (("output_", ended.output), ("values_", ended.values)):
-            how |= {} if value is None else packed.put(value.encode(), name)
+            if value is not None:
+                packed.place(how, value.encode(), name)
         parameters = [*self._parameters(packed), usage.as_json(calls), orjson.dumps(how).decode(), worker_id]
         row = await self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
         if row["outcome"] == "lost":
@@ -216,7 +219,7 @@ class RunWriter:
         self._stop_timer()
         rows = self.unsaved.as_parameters(packed)
         self.unsaved = Unsaved()
-        told = [{"seq": one.id.seq, "event": one.event, **packed.put(one.json.encode())} for one in self._told]
+        told = [packed.place({"seq": one.id.seq, "event": one.event}, one.json.encode()) for one in self._told]
         self._told = []
         rows.append(orjson.dumps(told).decode() if told else None)
         claimed = self._claimed

@@ -93,8 +93,7 @@ class RunSavers(PooledSaver):
         assert claimed is not None
         writer = RunWriter(runtime.lanes, runtime.broker, claimed, Feed(claimed.fence, is_first_attempt=True))
         return RunSaver(
-            runtime.database.pool,
-            runtime.serde,
+            pooled(runtime),
             writer,
             thread_id=thread_id,
             begun=known(claimed.fence),

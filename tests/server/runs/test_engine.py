@@ -11,7 +11,7 @@ import pytest
 
 from checkpoints.heads import HeadCache
 from checkpoints.run_saver import RunSaver
-from checkpoints.saver import FenceLost
+from checkpoints.saver import FenceLost, PooledSaver
 from core import logging
 from core.errors import Conflict, NotFound
 from core.settings import Settings
@@ -288,8 +288,7 @@ class TestRecovery:
         )
         writer = RunWriter(runtime.lanes, runtime.broker, stale, Feed(0, is_first_attempt=True))
         saver = RunSaver(
-            runtime.database.pool,
-            runtime.serde,
+            PooledSaver(runtime.database.pool, runtime.serde),
             writer,
             thread_id=asked.thread_id,
             begun=known(0),

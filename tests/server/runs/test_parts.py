@@ -16,7 +16,7 @@ def told(part: Part, *wanted: str) -> list[tuple[str, Any, bool]]:
 
 
 def test_the_engines_own_modes_stay_with_it() -> None:
-    assert graph_modes(["messages-tuple", "events"]) == ["messages", "updates", "values"]
+    assert graph_modes(["messages-tuple", "events"]) == ["messages", "values"]
     for mode in ("values", "updates"):
         assert told(Part((), mode, {"a": 1}), "custom", "messages", "events") == []
 
