@@ -5,10 +5,21 @@ Whole lists would be written again at each step, so that a conversation grew on 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from secrets import randbits
 from typing import Any, Final, NamedTuple
 
 import orjson
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessage,
+)
+from xxhash import xxh3_128_intdigest
 
 LONG: Final = 32
 """Lists of fewer items are stored whole: that is smaller, and one row."""
@@ -18,6 +29,12 @@ TYPE: Final = "items"
 # One look at a block costs about half of one at each of its items.
 _BLOCK: Final = 32
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
+# Nobody can write two messages that this process takes for one. Python's own hash takes ten times as long.
+_SEED: Final = randbits(64)
+# Whether an object is of an abstract class is a call.
+_MESSAGES: Final = frozenset(
+    {AIMessage, AIMessageChunk, HumanMessage, HumanMessageChunk, SystemMessage, SystemMessageChunk, ToolMessage}
+)
 
 
 class Span(NamedTuple):
@@ -55,22 +72,27 @@ def fingerprints(items: Sequence[Any], known: Prints | None = None) -> Prints | 
             # Without a call for each message: most of them are plain.
             text = orjson.dumps(
                 [
-                    item.__dict__ if isinstance(item, BaseMessage) and not item.__pydantic_extra__ else _essence(item)
+                    item.__dict__ if type(item) in _MESSAGES and not item.__pydantic_extra__ else _essence(item)
                     for item in part
                 ],
                 None,
                 _OPTIONS,
             )
-            mark = hash((text, *map(type, part)))
+            mark = _mark(text, part)
             if known is not None and block < len(known.blocks) and known.blocks[block] == mark:
                 found.each.extend(known.each[first : first + _BLOCK])
             else:
-                found.each.extend(hash((orjson.dumps(_essence(item), None, _OPTIONS), type(item))) for item in part)
+                found.each.extend(_mark(orjson.dumps(_essence(item), None, _OPTIONS), [item]) for item in part)
             found.blocks.append(mark)
             found.json.append(text)
     except TypeError:
         return None
     return found
+
+
+def _mark(text: bytes, items: Iterable[Any]) -> int:
+    # Items of other classes may look alike in JSON.
+    return hash((xxh3_128_intdigest(text, _SEED), *map(type, items)))
 
 
 def as_json(blocks: Sequence[bytes]) -> bytes:
@@ -85,9 +107,12 @@ def _essence(item: Any) -> Any:
     return item
 
 
-def pack(numbers: Iterable[int]) -> bytes:
+def pack(numbers: list[int]) -> bytes:
     """Return the blob of a list: its items' numbers, in the list's order."""
     spans: list[list[int]] = []
+    # Most lists have only ever grown.
+    if numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return orjson.dumps([[numbers[0], numbers[-1]]])
     for number in numbers:
         if spans and number == spans[-1][1] + 1:
             spans[-1][1] = number
@@ -124,16 +149,20 @@ class Stored:
     free: int
     """The next number that no item has, in any version of the list."""
     numbers: dict[int, int] = field(default_factory=dict)
+    _last: tuple[list[int], list[int]] = field(default=([], []), compare=False)
+    """What was placed last, and where."""
 
-    def place(self, prints: Sequence[int]) -> tuple[list[int], dict[int, int]]:
+    def place(self, prints: list[int]) -> tuple[list[int], dict[int, int]]:
         """Give a version's items their numbers.
 
         Returns:
             The numbers in the list's order, and of the items to be stored the index by number.
         """
-        placed: list[int] = []
+        last, placed = self._last
+        # Where the list has only grown, its old items have their numbers.
+        placed = list(placed) if prints[: len(last)] == last else []
         new: dict[int, int] = {}
-        for index, fingerprint in enumerate(prints):
+        for index, fingerprint in enumerate(prints[len(placed) :], len(placed)):
             number = self.numbers.get(fingerprint)
             if number is None:
                 number = self.numbers[fingerprint] = self.free
@@ -143,6 +172,7 @@ class Stored:
         # What has left the list may come back, but need not be remembered for good.
         if len(self.numbers) > 2 * len(prints):
             self.numbers = dict(zip(prints, placed, strict=True))
+        self._last = prints, placed
         return placed, new
 
 
