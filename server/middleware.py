@@ -1,6 +1,7 @@
 """What happens around every request: an id for it, a line in the log, figures, limits on its body and its time."""
 
 import asyncio
+import logging
 import os
 import re
 import time
@@ -16,7 +17,8 @@ from server.errors import render, translate
 from server.families import family_of
 from server.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT, series
 
-log = structlog.get_logger("server.access")
+_ACCESS: Final = logging.getLogger("server.access")
+log = structlog.get_logger(_ACCESS.name)
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MOST_DIGITS: Final = 18
@@ -65,18 +67,19 @@ class Surroundings:
         most = self._max_bytes_of.get(scope["path"], self._max_bytes)
         exchange = _Exchange(scope, receive, send, most)
         REQUESTS_IN_FLIGHT.inc()
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            try:
-                await self._answer(exchange)
-            except Exception as error:
-                if exchange.begun is not None:
-                    # There is no answer left to give: the connection breaks, which the client sees.
-                    raise
-                family = family_of(scope["path"])
-                await render(translate(error, family, debug=self._debug), family)(scope, receive, exchange.send)
-            finally:
-                REQUESTS_IN_FLIGHT.dec()
-                exchange.note()
+        tokens = structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            await self._answer(exchange)
+        except Exception as error:
+            if exchange.begun is not None:
+                # There is no answer left to give: the connection breaks, which the client sees.
+                raise
+            family = family_of(scope["path"])
+            await render(translate(error, family, debug=self._debug), family)(scope, receive, exchange.send)
+        finally:
+            REQUESTS_IN_FLIGHT.dec()
+            exchange.note()
+            structlog.contextvars.reset_contextvars(**tokens)
 
     async def _answer(self, exchange: "_Exchange") -> None:
         if exchange.declares_too_much:
@@ -158,7 +161,8 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
-    user_id = structlog.contextvars.get_contextvars().get("user_id")
+    # To look for him takes longer than all else here.
+    user_id = structlog.contextvars.get_contextvars().get("user_id") if _ACCESS.isEnabledFor(logging.INFO) else None
     structlog.contextvars.unbind_contextvars("user_id")
     # The path without its query: parameters may be personal.
     log.info(

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 from uuid import UUID
 
 import orjson
@@ -68,8 +68,10 @@ class RunOptions:
 
     def changed(self) -> dict[str, Any]:
         """Return what is not as it is by default."""
-        usual = vars(RunOptions())
-        return {name: value for name, value in vars(self).items() if value != usual[name]}
+        return {name: value for name, value in vars(self).items() if value != _USUAL[name]}
+
+
+_USUAL: Final = vars(RunOptions())
 
 
 @dataclass(frozen=True, kw_only=True)
