@@ -29,6 +29,8 @@ _RECONNECT_SECONDS: Final = 0.2
 # Who waits longer than that for a row's lock waits on his own, and not all others with him.
 _LOCK_TIMEOUT: Final = "200ms"
 _PARKED_SECONDS: Final = 0.1
+# What went ahead holds its thread's row; and others see it when it is committed.
+_AHEAD_SECONDS: Final = 0.005
 _ALONE: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -44,6 +46,7 @@ class _Order:
     statement: LiteralString
     parameters: Sequence[Any]
     executed: Callable[[Row], None] | None = None
+    after: "asyncio.Future[Row] | None" = None
     answer: "asyncio.Future[Row]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -72,6 +75,7 @@ class Lanes:
         statement: LiteralString,
         parameters: Sequence[Any],
         executed: Callable[[Row], None] | None = None,
+        after: "asyncio.Future[Row] | None" = None,
     ) -> "asyncio.Future[Row]":
         """Return the row that `statement` will give, once it is committed.
 
@@ -81,13 +85,36 @@ class Lanes:
             parameters: the statement's.
             executed: may be called with the row before it is committed: what waits only for the disk may go on.
                 Where the commit is lost, the statement is executed again, and its row may be another one then.
+            after: an earlier one's, of this key: where that has failed, this one fails too.
 
         Raises (the future):
             psycopg.Error: the statement failed; its neighbours did not.
         """
-        order = _Order(key, statement, parameters, executed)
-        self._lanes[key.int % len(self._lanes)].add(order)
+        order = _Order(key, statement, parameters, executed, after)
+        self._lane(key).add(order)
         return order.answer
+
+    def go_ahead(
+        self, key: UUID, statement: LiteralString, parameters: Callable[[], Sequence[Any]]
+    ) -> "asyncio.Future[Row] | None":
+        """Let a statement be executed at once where nothing else is under way; it is committed soon, with the next one.
+
+        Args:
+            key: as for `submit`.
+            statement: as for `submit`.
+            parameters: makes the statement's, where it is sent.
+
+        Returns:
+            As `submit`; None where it was not sent, and should wait for others.
+        """
+        return self._lane(key).go_ahead(key, statement, parameters)
+
+    def hurry(self, key: UUID) -> None:
+        """Commit what went ahead."""
+        self._lane(key).hurry()
+
+    def _lane(self, key: UUID) -> "_Lane":
+        return self._lanes[key.int % len(self._lanes)]
 
 
 class _Lane:
@@ -104,6 +131,9 @@ class _Lane:
         self._is_busy = False
         self._is_about_to = False
         self._was_alone = False
+        # What is executed, and committed with what comes next, or when a moment has passed.
+        self._ahead: _Order | None = None
+        self._ahead_until: asyncio.TimerHandle
         self._mending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -126,6 +156,33 @@ class _Lane:
         else:
             self._soon()
 
+    def go_ahead(
+        self, key: UUID, statement: LiteralString, parameters: Callable[[], Sequence[Any]]
+    ) -> "asyncio.Future[Row] | None":
+        wire = self._wire
+        if not self._is_calm or self._ahead is not None or wire is None or wire.is_closed:
+            return None
+        order = _Order(key, statement, parameters())
+        self._idle.clear()
+        try:
+            has_gone = wire.go_ahead((statement, order.parameters))
+        except Exception:  # noqa: BLE001 - on its usual way it fails again, and is told of
+            has_gone = False
+        if has_gone:
+            self._ahead = order
+            self._ahead_until = asyncio.get_running_loop().call_later(_AHEAD_SECONDS, self.hurry)
+        else:
+            self.add(order)
+        return order.answer
+
+    def hurry(self) -> None:
+        if self._ahead is not None and not self._is_busy:
+            self._next()
+
+    @property
+    def _is_calm(self) -> bool:
+        return self._was_alone and not (self._is_busy or self._is_about_to or self._orders or self._parked)
+
     def _soon(self) -> None:
         """Send in a moment: others may come by then, and share the commit."""
         if not (self._is_busy or self._is_about_to):
@@ -136,21 +193,34 @@ class _Lane:
         """Send what waits."""
         self._is_about_to = False
         batch: list[_Order] = []
-        while self._orders and not batch:
+        while self._orders and not batch and not self._is_held_up:
             batch = self._taken()
-        if batch:
-            self._is_busy, self._was_alone = True, len(batch) == 1
+        if batch or self._ahead is not None:
+            self._is_busy, self._was_alone = True, len(batch) <= 1
             # In one order everywhere: two processes that lock several threads do not wait for one another.
             self._send(sorted(batch, key=lambda order: order.key))
         elif not self._parked:
             self._idle.set()
 
+    @property
+    def _is_held_up(self) -> bool:
+        """Whether what went ahead is committed first: it would lock its thread before others, in any order."""
+        ahead = self._ahead
+        return ahead is not None and any(order.key != ahead.key for order in self._orders)
+
     def _send(self, batch: list[_Order]) -> None:
+        told = _executed(batch)
+        if self._ahead is not None:
+            self._ahead_until.cancel()
+            batch, self._ahead = [self._ahead, *batch], None
+            statements = _statements(batch[1:])
+        else:
+            statements = _statements(batch)
         if self._wire is None or self._wire.is_closed:
             self._mend(batch, None)
             return
         try:
-            self._wire.send(_statements(batch), partial(self._answered, batch), _executed(batch))
+            self._wire.send(statements, partial(self._answered, batch), told)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             self._mend(batch, error)
 
@@ -167,7 +237,7 @@ class _Lane:
         for order in batch:
             if order.key in self._parked:
                 self._parked[order.key].append(order)
-        return [order for order in batch if order.key not in self._parked]
+        return _not_in_vain([order for order in batch if order.key not in self._parked])
 
     def _park(self, order: _Order, error: psycopg.Error) -> None:
         """Set an order aside that waits for a lock, and with it those of its key that come after it."""
@@ -234,7 +304,7 @@ class _Lane:
             if order.key in self._parked:
                 self._parked[order.key].append(order)
             else:
-                await self._commit([order])
+                await self._commit(_not_in_vain([order]))
 
     async def _after_break(self, batch: list[_Order], error: psycopg.OperationalError) -> list[_Order]:
         """Give up what has waited too long, and return the rest after a moment."""
@@ -257,6 +327,19 @@ class _Lane:
         if self._wire is not None:
             await self._wire.close()
             self._wire = None
+
+
+def _not_in_vain(batch: list[_Order]) -> list[_Order]:
+    """Return those of a batch that depend on nothing that has failed; the others have failed too."""
+    kept: list[_Order] = []
+    for order in batch:
+        before = order.after
+        failure = before.exception() if before is not None and before.done() and not before.cancelled() else None
+        if isinstance(failure, Exception):
+            _fail([order], failure)
+        else:
+            kept.append(order)
+    return kept
 
 
 def _statements(batch: list[_Order]) -> list[Order]:

@@ -76,6 +76,8 @@ class Wire:
         # What reads the answers to what is under way, and who waits for them.
         self._reading: _Reading[list[Row | None]] | None = None
         self._answered: Answered | None = None
+        # Statements that were sent without their commit.
+        self._ahead: list[_Key] = []
         self._is_pushing = False
         self._broken: Exception | None = None
         self._pgconn.enter_pipeline_mode()
@@ -132,13 +134,36 @@ class Wire:
         self.send(orders, answered, executed)
         return await answer
 
+    def go_ahead(self, order: Order) -> bool:
+        """Send a statement that is executed at once, and committed with what is sent next; that answers for it too.
+
+        Returns:
+            Whether it was sent; not so one that the server has not prepared yet.
+
+        Raises:
+            psycopg.Error: as `send`.
+        """
+        if self.is_closed:
+            raise psycopg.OperationalError("the connection is closed") from self._broken
+        key, values, formats = self._dumped(order)
+        if key not in self._prepared:
+            return False
+        try:
+            self._pgconn.send_query_prepared(self._prepared[key], values, formats)
+            self._push()
+        except psycopg.Error as error:
+            self._break(error)
+            raise
+        self._ahead.append(key)
+        return True
+
     def send(self, orders: Sequence[Order], answered: Answered, executed: Executed | None = None) -> None:
         """Send statements that are executed in one transaction.
 
         Args:
             orders: the statements. What a pipeline holds is one transaction, without BEGIN and COMMIT.
-            answered: is called once: with the first row of each when they are committed, or with what failed; then
-                nothing is committed, or it is not known.
+            answered: is called once: with the first row of each, those that went ahead before them, when they are
+                committed; or with what failed: then nothing is committed, or it is not known.
             executed: is called with the rows when all are executed and none failed, before they are committed.
 
         Raises:
@@ -158,28 +183,31 @@ class Wire:
         except psycopg.Error as error:
             self._break(error)
             raise
-        self._reading, self._answered = self._answers(new, [key for key, _, _ in dumped], executed), answered
+        ahead, self._ahead = self._ahead, []
+        self._reading, self._answered = self._answers(ahead, new, [key for key, _, _ in dumped], executed), answered
 
     def _answers(
-        self, new: dict[_Key, bytes], keys: list[_Key], executed: Executed | None
+        self, ahead: list[_Key], new: dict[_Key, bytes], keys: list[_Key], executed: Executed | None
     ) -> _Reading[list[Row | None]]:
         """Read the answers, as far as they are there each time; gives the rows.
 
         Raises:
-            psycopg.Error: a statement, or the commit, failed.
+            _Refused: a statement, or the commit, failed.
         """
-        results: list[PGresult | None] = [None] * (len(new) + len(keys))
+        results: list[PGresult | None] = [None] * (len(ahead) + len(new) + len(keys))
         for number in range(len(results)):
             results[number] = yield from self._only_result()
+        first, made = results[: len(ahead)], results[len(ahead) : len(ahead) + len(new)]
         # What was prepared stays so, whatever fails after it.
-        prepared = zip(new.items(), results, strict=False)
+        prepared = zip(new.items(), made, strict=True)
         self._prepared.update(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
         failed = next((result for result in results if _has_failed(result)), None)
         rows: list[Row | None] = []
         if failed is None:
-            rows = [self._row(key, result) for key, result in zip(keys, results[len(new) :], strict=True)]
+            last = results[len(ahead) + len(new) :]
+            rows = [self._row(key, result) for key, result in zip([*ahead, *keys], [*first, *last], strict=True)]
             if executed is not None:
-                executed(rows)
+                executed(rows[len(ahead) :])
         failed = (yield from self._end_of_pipeline()) or failed
         if failed is not None:
             raise _Refused(error_from_result(failed))

@@ -98,10 +98,11 @@ async def drive(
     teller = Teller(frozenset(claimed.request["stream_modes"]))
     emitted = _ended if options.goto == [END] else _emitted
     async for part, told in emitted(graph, claimed, options, config, teller, control):
-        if part is not None and part.mode == "values" and part.namespace == ():
-            driven.state = _without_interrupts(part.data, driven)
         for event in told:
             events.append(event.event, event.data, early=event.early)
+        if part is not None and part.mode == "values" and part.namespace == ():
+            driven.state = _without_interrupts(part.data, driven)
+            events.go_ahead()
     driven.stopped = callbacks.has_stopped
     if driven.stopped:
         # The thread's newest checkpoint, also where the run forked from another one.

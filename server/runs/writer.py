@@ -20,6 +20,8 @@ from server.runs.model import Claim, Ending, Event, EventId
 
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
 _DELAY_SECONDS: Final = 0.1
+# So many checkpoints are worth a statement of their own, where PostgreSQL would wait otherwise.
+_MANY: Final = 3
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.05
 _COMMIT: Final = (
@@ -114,6 +116,18 @@ class RunWriter:
         if self._timer is None:
             self._commit_within(_DELAY_SECONDS)
 
+    def go_ahead(self) -> None:
+        """Let PostgreSQL take what has come together while the graph goes on, where it has nothing else to do.
+
+        For when all is told of what was saved: a run that goes on from there would leave the rest out.
+        """
+        if len(self.unsaved.checkpoints) < _MANY or self._sent is not None or self._failure is not None:
+            return
+        has_events, now = bool(self._told), time.time()
+        sent = self._lanes.go_ahead(self._claimed.thread_id, _COMMIT, lambda: self._parameters(Packed()))
+        if sent is not None:
+            self._note(sent, now, has_events=has_events)
+
     def _commit_within(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         if self._timer is not None:
@@ -132,6 +146,7 @@ class RunWriter:
         if self.unsaved or self._told:
             self._commit()
         if self._sent is not None:
+            self._lanes.hurry(self._claimed.thread_id)
             await asyncio.wait({self._sent})
         if self._failure is not None:
             raise self._failure
@@ -176,7 +191,7 @@ class RunWriter:
             if value is not None:
                 packed.place(how, value.encode(), name)
         parameters = [*self._parameters(packed), usage.as_json(calls), orjson.dumps(how).decode(), worker_id]
-        row = await self._lanes.submit(self._claimed.thread_id, _FINISH, parameters)
+        row = await self._lanes.submit(self._claimed.thread_id, _FINISH, parameters, after=self._sent)
         if row["outcome"] == "lost":
             raise FenceLost
         self._end_feed(row)
@@ -210,7 +225,10 @@ class RunWriter:
 
     def _commit(self) -> None:
         has_events, now = bool(self._told), time.time()
-        sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters(Packed()))
+        sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters(Packed()), after=self._sent)
+        self._note(sent, now, has_events=has_events)
+
+    def _note(self, sent: "asyncio.Future[dict[str, Any]]", now: float, *, has_events: bool) -> None:
         sent.add_done_callback(lambda done: self._committed(done, now, has_events=has_events))
         self._sent = sent
 

@@ -99,6 +99,96 @@ async def test_a_broken_connection_is_replaced(lanes: Lanes, url: str) -> None:
     assert len(await stored(url)) == 4
 
 
+async def settled(lanes: Lanes) -> UUID:
+    """Let a lane know the statement, and that nobody else is about; return a key."""
+    key = uuid4()
+    await lanes.submit(key, IN_TRANSACTION, (key, str(key)))
+    return key
+
+
+IN_TRANSACTION = (
+    "INSERT INTO lane_test (key, value) VALUES (%s, %s) RETURNING value, pg_current_xact_id()::text AS xact"
+)
+
+
+async def test_what_goes_ahead_shares_the_commit_of_its_keys_next(lanes: Lanes, url: str) -> None:
+    key = await settled(lanes)
+    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
+    assert first is not None
+    # One at a time.
+    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
+    second = await lanes.submit(key, IN_TRANSACTION, (key, "second"), after=first)
+    assert (await first)["xact"] == second["xact"]
+    assert await stored(url) == [str(key), "first", "second"]
+
+
+async def test_what_goes_ahead_is_committed_before_anothers(lanes: Lanes) -> None:
+    key = await settled(lanes)
+    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
+    assert first is not None
+    other = await lanes.submit(uuid4(), IN_TRANSACTION, (uuid4(), "other"))
+    assert first.done()
+    assert first.result()["xact"] != other["xact"]
+
+
+@pytest.mark.parametrize("hurries", [False, True])
+async def test_what_goes_ahead_is_committed_soon(
+    lanes: Lanes, url: str, monkeypatch: pytest.MonkeyPatch, *, hurries: bool
+) -> None:
+    monkeypatch.setattr("db.lanes._AHEAD_SECONDS", 60 if hurries else 0.2)
+    key = await settled(lanes)
+    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
+    assert first is not None
+    await asyncio.sleep(0.05)
+    assert await stored(url) == [str(key)]
+    if hurries:
+        lanes.hurry(key)
+    async with asyncio.timeout(5):
+        await first
+    assert await stored(url) == [str(key), "first"]
+
+
+async def test_what_depends_on_a_failure_fails_too(lanes: Lanes, url: str) -> None:
+    key = await settled(lanes)
+    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, str(key)))
+    depends = lanes.submit(key, IN_TRANSACTION, (key, "depends"), after=first)
+    stands_alone = lanes.submit(key, IN_TRANSACTION, (key, "alone"))
+    assert first is not None
+    for one in (first, depends):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await one
+    assert (await stands_alone)["value"] == "alone"
+    # Also where it is sent later.
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await lanes.submit(key, IN_TRANSACTION, (key, "late"), after=first)
+    assert await stored(url) == [str(key), "alone"]
+
+
+async def test_what_went_ahead_on_a_broken_connection_is_sent_again(lanes: Lanes, url: str) -> None:
+    key = await settled(lanes)
+    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
+    assert first is not None
+    async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as other:
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    second = lanes.submit(key, IN_TRANSACTION, (key, "second"), after=first)
+    async with asyncio.timeout(10):
+        await asyncio.gather(first, second)
+    assert await stored(url) == [str(key), "first", "second"]
+
+
+async def test_among_others_nothing_goes_ahead(lanes: Lanes) -> None:
+    key = await settled(lanes)
+    waiting = lanes.submit(key, "SELECT pg_sleep(0.1)::text AS slept WHERE %s", [True])
+    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
+    await waiting
+    await asyncio.gather(*(lanes.submit(uuid4(), ADD, (uuid4(), str(n))) for n in range(3)))
+    await asyncio.gather(*(lanes.submit(uuid4(), ADD, (uuid4(), str(n))) for n in range(3, 6)))
+    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
+
+
 async def test_a_closed_lane_says_so(url: str) -> None:
     lanes = Lanes(url)
     lanes.start()

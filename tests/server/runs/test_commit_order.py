@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -62,15 +62,21 @@ async def test_a_result_is_not_saved_before_the_last_words(
     commits: list[Sequence[Any]] = []
     submit = runtime.lanes.submit
 
-    def taken_at_once(key: UUID, statement: Any, parameters: Sequence[Any], *rest: Any) -> "asyncio.Future[Any]":
+    def taken_at_once(
+        key: UUID, statement: Any, parameters: Sequence[Any], *rest: Any, **named: Any
+    ) -> "asyncio.Future[Any]":
         if statement != writer._COMMIT:
-            return submit(key, statement, parameters, *rest)
+            return submit(key, statement, parameters, *rest, **named)
         commits.append(parameters)
         answer = asyncio.get_running_loop().create_future()
         answer.set_result({"outcome": "kept"})
         return answer
 
+    def gone_ahead(key: UUID, statement: Any, parameters: Callable[[], Sequence[Any]]) -> "asyncio.Future[Any]":
+        return taken_at_once(key, statement, parameters())
+
     monkeypatch.setattr(runtime.lanes, "submit", taken_at_once)
+    monkeypatch.setattr(runtime.lanes, "go_ahead", gone_ahead)
     asked = RunRequest(thread_id=uuid4(), owner_id=owner, workflow="talk", input={}, stream_modes=("custom",))
     result = await runtime.engine.wait(owner, await runtime.engine.start(asked), 20)
     assert result.status == RunStatus.success
