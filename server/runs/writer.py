@@ -119,7 +119,8 @@ class RunWriter:
     def go_ahead(self) -> None:
         """Let PostgreSQL take what has come together while the graph goes on, where it has nothing else to do.
 
-        For when all is told of what was saved: a run that goes on from there would leave the rest out.
+        For when a step's state is told, which LangGraph does before the next step begins: all is told by then of what
+        was saved. A run that goes on from there would leave the rest out.
         """
         if len(self.unsaved.checkpoints) < _MANY or self._sent is not None or self._failure is not None:
             return
