@@ -21,7 +21,7 @@ from server.runs.model import Claim, Ending, Event, EventId
 # What a crash may cost: steps that ended so shortly before it run again. A short run is one commit then.
 _DELAY_SECONDS: Final = 0.1
 # So many checkpoints are worth a statement of their own, where PostgreSQL would wait otherwise.
-_MANY: Final = 3
+_MANY: Final = 4
 # Readers in other processes wait for events: a few tokens share a commit.
 _EVENTS_DELAY_SECONDS: Final = 0.05
 _COMMIT: Final = (
