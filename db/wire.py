@@ -6,46 +6,29 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 
 import asyncio
 import os
-import re
-from collections.abc import Callable, Generator, Iterable, Sequence
-from functools import cache
-from itertools import count
+from collections.abc import Callable, Generator, Sequence
 from select import POLLIN, poll
-from typing import Any, Final, LiteralString, NamedTuple, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
-Row = dict[str, Any]
-Order = tuple[LiteralString, Sequence[Any]]
-"""A statement with `%s` (or `%b`: sent in binary form), and its parameters."""
+from db.prepared import Key, Order, Prepared, Row
+
+__all__ = ["Answered", "Executed", "Order", "Row", "Wire"]
+
 Executed = Callable[[list[Row | None]], None]
 Answered = Callable[[list[Row | None] | Exception], None]
 
-_PLACEHOLDER: Final = re.compile(r"%([sb])")
-_FORMATS: Final = {"s": PyFormat.AUTO, "b": PyFormat.BINARY}
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 _LOOK_SECONDS: Final = 0.25
 
 _T = TypeVar("_T")
 _Reading = Generator[None, None, _T]
 """Yields where more has to come before it can be read on."""
-
-
-class _Statement(NamedTuple):
-    text: bytes
-    formats: list[PyFormat]
-
-
-class _Key(NamedTuple):
-    """What one prepared statement is for."""
-
-    text: bytes
-    types: tuple[int, ...]
 
 
 class _Refused(Exception):
@@ -59,8 +42,8 @@ class _Refused(Exception):
 class Wire:
     """Executes statements one after the other, for one caller at a time; each commits, or some of them together.
 
-    What comes is read where the loop tells of it, and who waits is called from there: a turn of the loop for each of
-    both, at each answer, would be a tenth of what a short run takes.
+    What comes is read where the loop tells of it, and who waits is called from there, without a turn of the loop for
+    each of both.
     """
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
@@ -69,15 +52,12 @@ class Wire:
         # One of our own: where the connection breaks, libpq closes its, and no loop can then stop watching that.
         self._socket = os.dup(connection.fileno())
         self._loop = asyncio.get_running_loop()
-        self._transformer = Transformer(connection)
-        self._prepared: dict[_Key, bytes] = {}
-        self._columns: dict[_Key, list[str]] = {}
-        self._numbers = count()
+        self._prepared = Prepared(connection)
         # What reads the answers to what is under way, and who waits for them.
         self._reading: _Reading[list[Row | None]] | None = None
         self._answered: Answered | None = None
         # Statements that were sent without their commit.
-        self._ahead: list[_Key] = []
+        self._ahead: list[Key] = []
         self._is_pushing = False
         self._broken: Exception | None = None
         self._pgconn.enter_pipeline_mode()
@@ -145,16 +125,16 @@ class Wire:
         """
         if self.is_closed:
             raise psycopg.OperationalError("the connection is closed") from self._broken
-        key, values, formats = self._dumped(order)
-        if key not in self._prepared:
+        bound = self._prepared.bound(order)
+        if bound.key not in self._prepared:
             return False
         try:
-            self._pgconn.send_query_prepared(self._prepared[key], values, formats)
+            self._prepared.send(bound)
             self._push()
         except psycopg.Error as error:
             self._break(error)
             raise
-        self._ahead.append(key)
+        self._ahead.append(bound.key)
         return True
 
     def send(self, orders: Sequence[Order], answered: Answered, executed: Executed | None = None) -> None:
@@ -171,11 +151,11 @@ class Wire:
         """
         if self.is_closed:
             raise psycopg.OperationalError("the connection is closed") from self._broken
-        dumped = [self._dumped(order) for order in orders]
+        bounds = [self._prepared.bound(order) for order in orders]
         try:
-            new = self._prepare(key for key, _, _ in dumped)
-            for key, values, formats in dumped:
-                self._pgconn.send_query_prepared(self._prepared.get(key) or new[key], values, formats)
+            new = self._prepared.prepare(bound.key for bound in bounds)
+            for bound in bounds:
+                self._prepared.send(bound, new)
             if executed is not None:
                 self._pgconn.send_flush_request()
             self._pgconn.pipeline_sync()
@@ -184,10 +164,11 @@ class Wire:
             self._break(error)
             raise
         ahead, self._ahead = self._ahead, []
-        self._reading, self._answered = self._answers(ahead, new, [key for key, _, _ in dumped], executed), answered
+        self._reading = self._answers(ahead, new, [bound.key for bound in bounds], executed)
+        self._answered = answered
 
     def _answers(
-        self, ahead: list[_Key], new: dict[_Key, bytes], keys: list[_Key], executed: Executed | None
+        self, ahead: list[Key], new: dict[Key, bytes], keys: list[Key], executed: Executed | None
     ) -> _Reading[list[Row | None]]:
         """Read the answers, as far as they are there each time; gives the rows.
 
@@ -200,36 +181,20 @@ class Wire:
         first, made = results[: len(ahead)], results[len(ahead) : len(ahead) + len(new)]
         # What was prepared stays so, whatever fails after it.
         prepared = zip(new.items(), made, strict=True)
-        self._prepared.update(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
+        self._prepared.keep(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
         failed = next((result for result in results if _has_failed(result)), None)
         rows: list[Row | None] = []
         if failed is None:
             last = results[len(ahead) + len(new) :]
-            rows = [self._row(key, result) for key, result in zip([*ahead, *keys], [*first, *last], strict=True)]
+            rows = [
+                self._prepared.row(key, result) for key, result in zip([*ahead, *keys], [*first, *last], strict=True)
+            ]
             if executed is not None:
                 executed(rows[len(ahead) :])
         failed = (yield from self._end_of_pipeline()) or failed
         if failed is not None:
             raise _Refused(error_from_result(failed))
         return rows
-
-    def _dumped(self, order: Order) -> tuple[_Key, Sequence[Any], Sequence[int] | None]:
-        """Return what a statement is prepared by, and its parameters as the server takes them."""
-        statement = _statement(order[0])
-        try:
-            values = self._transformer.dump_sequence(order[1], statement.formats)
-        except UnicodeEncodeError:
-            # psycopg lets it pass; whoever sends for many has to know it as the fault of one order.
-            raise psycopg.DataError("a text cannot be encoded") from None
-        return _Key(statement.text, self._transformer.types or ()), values, self._transformer.formats
-
-    def _prepare(self, keys: Iterable[_Key]) -> dict[_Key, bytes]:
-        """Let the server prepare those that it does not know yet; returns their names."""
-        unknown = dict.fromkeys(key for key in keys if key not in self._prepared)
-        new = {key: f"wire_{next(self._numbers)}".encode() for key in unknown}
-        for key, name in new.items():
-            self._pgconn.send_prepare(name, key.text, key.types)
-        return new
 
     def _end_of_pipeline(self) -> _Reading[PGresult | None]:
         """Wait until the transaction is over; gives its failure, where it could not be committed."""
@@ -252,17 +217,6 @@ class Wire:
         while self._pgconn.is_busy():
             yield
         return self._pgconn.get_result()
-
-    def _row(self, key: _Key, result: PGresult | None) -> Row | None:
-        if result is None or not result.ntuples:
-            return None
-        columns = self._columns.get(key)
-        if columns is None:
-            found = [result.fname(number) or b"" for number in range(result.nfields)]
-            columns = self._columns[key] = [column.decode() for column in found]
-        self._transformer.set_pgresult(result)
-        values: tuple[Any, ...] = self._transformer.load_row(0, tuple) or ()
-        return dict(zip(columns, values, strict=True))
 
     def _push(self) -> None:
         """Give the socket what it takes, and the rest when it takes more."""
@@ -328,14 +282,6 @@ class Wire:
             self._loop.remove_writer(self._socket)
             os.close(self._socket)
             self._socket = -1
-
-
-@cache
-def _statement(text: LiteralString) -> _Statement:
-    """Return a statement with the server's placeholders, and the forms of its parameters."""
-    formats = [_FORMATS[letter] for letter in _PLACEHOLDER.findall(text)]
-    numbers = iter(range(1, len(formats) + 1))
-    return _Statement(_PLACEHOLDER.sub(lambda _: f"${next(numbers)}", text).encode(), formats)
 
 
 def _has_failed(result: PGresult | None) -> bool:

@@ -135,7 +135,7 @@ async def test_what_goes_ahead_is_committed_before_anothers(lanes: Lanes) -> Non
 async def test_what_goes_ahead_is_committed_soon(
     lanes: Lanes, url: str, monkeypatch: pytest.MonkeyPatch, *, hurries: bool
 ) -> None:
-    monkeypatch.setattr("db.lanes._AHEAD_SECONDS", 60 if hurries else 0.2)
+    monkeypatch.setattr("db.lane._AHEAD_SECONDS", 60 if hurries else 0.2)
     key = await settled(lanes)
     first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
     assert first is not None

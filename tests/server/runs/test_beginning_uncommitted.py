@@ -12,7 +12,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from core.errors import Conflict
-from db import lanes
+from db import lane
 from db.url import for_psycopg
 from server.runs import repository
 from server.runs.model import RunStatus, Strategy
@@ -111,7 +111,7 @@ async def test_an_acceptance_that_is_lost_is_made_again(
 async def test_a_run_whose_thread_another_got_meanwhile_is_refused_and_saves_nothing(
     runtime: Runtime, owner: UUID, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "_RECONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(lane, "_RECONNECT_SECONDS", 1.0)
     log, thread_id, other = tmp_path / "did", uuid4(), uuid4()
     async with slow_disk(database_url) as disk:
         asked = request(owner, thread_id=thread_id, log=str(log), seconds=30)
@@ -139,7 +139,7 @@ async def test_a_run_whose_thread_another_got_meanwhile_is_refused_and_saves_not
 async def test_an_acceptance_that_fails_ends_what_was_begun(
     runtime: Runtime, owner: UUID, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(lane, "_PATIENCE_SECONDS", 0.0)
     log = tmp_path / "did"
     async with slow_disk(database_url) as disk:
         starting = asyncio.create_task(runtime.engine.start(request(owner, log=str(log), seconds=30)))
