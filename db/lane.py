@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import partial
-from typing import Any, Final, LiteralString
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -24,8 +24,6 @@ _RECONNECT_SECONDS: Final = 0.2
 # Who waits longer than that for a row's lock waits on his own, and not all others with him.
 _LOCK_TIMEOUT: Final = "200ms"
 _PARKED_SECONDS: Final = 0.1
-# What went ahead holds its thread's row; and others see it when it is committed.
-_AHEAD_SECONDS: Final = 0.005
 _ALONE: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -49,9 +47,8 @@ class Lane:
         self._is_busy = False
         self._is_about_to = False
         self._was_alone = False
-        # What is executed, and committed with what comes next, or when a moment has passed.
-        self._ahead: Waiting | None = None
-        self._ahead_until: asyncio.TimerHandle
+        # Of nobody in particular: what comes of an answer would go on in the context of whoever happened to connect.
+        self._context = copy_context()
         self._mending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -81,34 +78,11 @@ class Lane:
         else:
             self._soon()
 
-    def go_ahead(
-        self, key: UUID, statement: LiteralString, parameters: Callable[[], Sequence[Any]]
-    ) -> "asyncio.Future[Row] | None":
-        """As `Lanes.go_ahead`."""
-        wire = self._wire
-        if not self._is_calm or self._ahead is not None or wire is None or wire.is_closed:
-            return None
-        order = Waiting(key, statement, parameters())
-        self._idle.clear()
-        try:
-            has_gone = wire.go_ahead((statement, order.parameters))
-        except Exception:  # noqa: BLE001 - on its usual way it fails again, and is told of
-            has_gone = False
-        if has_gone:
-            self._ahead = order
-            self._ahead_until = asyncio.get_running_loop().call_later(_AHEAD_SECONDS, self.hurry)
-        else:
-            self.add(order)
-        return order.answer
-
-    def hurry(self) -> None:
-        """As `Lanes.hurry`."""
-        if self._ahead is not None and not self._is_busy:
-            self._next()
-
     @property
-    def _is_calm(self) -> bool:
-        return self._was_alone and not (self._is_busy or self._is_about_to or self._orders or self._parked)
+    def is_calm(self) -> bool:
+        """Whether the lane is free, and who used it last was alone."""
+        is_free = not (self._is_busy or self._is_about_to or self._orders or self._parked)
+        return is_free and self._was_alone and self._is_open
 
     def _soon(self) -> None:
         """Send in a moment: others may come by then, and share the commit."""
@@ -120,34 +94,21 @@ class Lane:
         """Send what waits."""
         self._is_about_to = False
         batch: list[Waiting] = []
-        while self._orders and not batch and not self._is_held_up:
+        while self._orders and not batch:
             batch = self._taken()
-        if batch or self._ahead is not None:
-            self._is_busy, self._was_alone = True, len(batch) <= 1
+        if batch:
+            self._is_busy, self._was_alone = True, len(batch) == 1
             # In one order everywhere: two processes that lock several threads do not wait for one another.
             self._send(sorted(batch, key=lambda order: order.key))
         elif not self._parked:
             self._idle.set()
 
-    @property
-    def _is_held_up(self) -> bool:
-        """Whether what went ahead is committed first: it would lock its thread before others, in any order."""
-        ahead = self._ahead
-        return ahead is not None and any(order.key != ahead.key for order in self._orders)
-
     def _send(self, batch: list[Waiting]) -> None:
-        told = early_word_of(batch)
-        if self._ahead is not None:
-            self._ahead_until.cancel()
-            batch, self._ahead = [self._ahead, *batch], None
-            statements = statements_of(batch[1:])
-        else:
-            statements = statements_of(batch)
         if self._wire is None or self._wire.is_closed:
             self._mend(batch, None)
             return
         try:
-            self._wire.send(statements, partial(self._answered, batch), told)
+            self._wire.send(statements_of(batch), partial(self._answered, batch), early_word_of(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             self._mend(batch, error)
 
@@ -181,7 +142,9 @@ class Lane:
 
     def _mend(self, batch: list[Waiting], error: Exception | None) -> None:
         """Do with time what did not go at once: connect, send again, ask alone."""
-        self._mending = asyncio.create_task(self._mended(batch, error), name=f"commit lane {self._number}")
+        self._mending = asyncio.create_task(
+            self._mended(batch, error), name=f"commit lane {self._number}", context=self._context
+        )
 
     async def _mended(self, batch: list[Waiting], error: Exception | None) -> None:
         try:
@@ -241,7 +204,7 @@ class Lane:
         late = [order for order in batch if now - order.since > _PATIENCE_SECONDS]
         fail(late, error)
         await asyncio.sleep(_RECONNECT_SECONDS)
-        return [order for order in batch if order not in late]
+        return not_in_vain([order for order in batch if order not in late])
 
     async def _connected(self) -> Wire:
         if self._wire is None or self._wire.is_closed:

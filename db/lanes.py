@@ -60,24 +60,9 @@ class Lanes:
         self._lane(key).add(order)
         return order.answer
 
-    def go_ahead(
-        self, key: UUID, statement: LiteralString, parameters: Callable[[], Sequence[Any]]
-    ) -> "asyncio.Future[Row] | None":
-        """Let a statement be executed at once where nothing else is under way; it is committed soon, with the next one.
-
-        Args:
-            key: as for `submit`.
-            statement: as for `submit`.
-            parameters: makes the statement's, where it is sent.
-
-        Returns:
-            As `submit`; None where it was not sent, and should wait for others.
-        """
-        return self._lane(key).go_ahead(key, statement, parameters)
-
-    def hurry(self, key: UUID) -> None:
-        """Commit what went ahead."""
-        self._lane(key).hurry()
+    def is_calm(self, key: UUID) -> bool:
+        """Tell whether a statement of this key would be sent at once, and nobody else's waits."""
+        return self._lane(key).is_calm
 
     def _lane(self, key: UUID) -> Lane:
         return self._lanes[key.int % len(self._lanes)]

@@ -49,9 +49,6 @@ class Prepared:
         self._columns: dict[Key, list[str]] = {}
         self._numbers = count()
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._names
-
     def bound(self, order: Order) -> Bound:
         """Return a statement with its parameters.
 
@@ -78,9 +75,9 @@ class Prepared:
         """Note what the server has prepared."""
         self._names.update(known)
 
-    def send(self, bound: Bound, new: dict[Key, bytes] | None = None) -> None:
+    def send(self, bound: Bound, new: dict[Key, bytes]) -> None:
         """Send a statement to be executed; `new` are those that are being prepared."""
-        name = self._names.get(bound.key) or (new or {})[bound.key]
+        name = self._names.get(bound.key) or new[bound.key]
         self._pgconn.send_query_prepared(name, bound.values, bound.formats)
 
     def row(self, key: Key, result: PGresult | None) -> Row | None:

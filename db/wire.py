@@ -7,6 +7,7 @@ system calls, and each statement makes a cursor. Here the loop watches the socke
 import asyncio
 import os
 from collections.abc import Callable, Generator, Sequence
+from contextvars import copy_context
 from select import POLLIN, poll
 from typing import Any, Final, Self, TypeVar
 
@@ -52,12 +53,11 @@ class Wire:
         # One of our own: where the connection breaks, libpq closes its, and no loop can then stop watching that.
         self._socket = os.dup(connection.fileno())
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()
         self._prepared = Prepared(connection)
         # What reads the answers to what is under way, and who waits for them.
         self._reading: _Reading[list[Row | None]] | None = None
         self._answered: Answered | None = None
-        # Statements that were sent without their commit.
-        self._ahead: list[Key] = []
         self._is_pushing = False
         self._broken: Exception | None = None
         self._pgconn.enter_pipeline_mode()
@@ -114,36 +114,13 @@ class Wire:
         self.send(orders, answered, executed)
         return await answer
 
-    def go_ahead(self, order: Order) -> bool:
-        """Send a statement that is executed at once, and committed with what is sent next; that answers for it too.
-
-        Returns:
-            Whether it was sent; not so one that the server has not prepared yet.
-
-        Raises:
-            psycopg.Error: as `send`.
-        """
-        if self.is_closed:
-            raise psycopg.OperationalError("the connection is closed") from self._broken
-        bound = self._prepared.bound(order)
-        if bound.key not in self._prepared:
-            return False
-        try:
-            self._prepared.send(bound)
-            self._push()
-        except psycopg.Error as error:
-            self._break(error)
-            raise
-        self._ahead.append(bound.key)
-        return True
-
     def send(self, orders: Sequence[Order], answered: Answered, executed: Executed | None = None) -> None:
         """Send statements that are executed in one transaction.
 
         Args:
             orders: the statements. What a pipeline holds is one transaction, without BEGIN and COMMIT.
-            answered: is called once: with the first row of each, those that went ahead before them, when they are
-                committed; or with what failed: then nothing is committed, or it is not known.
+            answered: is called once: with the first row of each when they are committed, or with what failed; then
+                nothing is committed, or it is not known.
             executed: is called with the rows when all are executed and none failed, before they are committed.
 
         Raises:
@@ -163,34 +140,27 @@ class Wire:
         except psycopg.Error as error:
             self._break(error)
             raise
-        ahead, self._ahead = self._ahead, []
-        self._reading = self._answers(ahead, new, [bound.key for bound in bounds], executed)
+        self._reading = self._answers(new, [bound.key for bound in bounds], executed)
         self._answered = answered
 
-    def _answers(
-        self, ahead: list[Key], new: dict[Key, bytes], keys: list[Key], executed: Executed | None
-    ) -> _Reading[list[Row | None]]:
+    def _answers(self, new: dict[Key, bytes], keys: list[Key], executed: Executed | None) -> _Reading[list[Row | None]]:
         """Read the answers, as far as they are there each time; gives the rows.
 
         Raises:
             _Refused: a statement, or the commit, failed.
         """
-        results: list[PGresult | None] = [None] * (len(ahead) + len(new) + len(keys))
+        results: list[PGresult | None] = [None] * (len(new) + len(keys))
         for number in range(len(results)):
             results[number] = yield from self._only_result()
-        first, made = results[: len(ahead)], results[len(ahead) : len(ahead) + len(new)]
         # What was prepared stays so, whatever fails after it.
-        prepared = zip(new.items(), made, strict=True)
+        prepared = zip(new.items(), results, strict=False)
         self._prepared.keep(one for one, result in prepared if result and result.status == ExecStatus.COMMAND_OK)
         failed = next((result for result in results if _has_failed(result)), None)
         rows: list[Row | None] = []
         if failed is None:
-            last = results[len(ahead) + len(new) :]
-            rows = [
-                self._prepared.row(key, result) for key, result in zip([*ahead, *keys], [*first, *last], strict=True)
-            ]
+            rows = [self._prepared.row(key, result) for key, result in zip(keys, results[len(new) :], strict=True)]
             if executed is not None:
-                executed(rows[len(ahead) :])
+                executed(rows)
         failed = (yield from self._end_of_pipeline()) or failed
         if failed is not None:
             raise _Refused(error_from_result(failed))
@@ -222,7 +192,8 @@ class Wire:
         """Give the socket what it takes, and the rest when it takes more."""
         is_left = bool(self._pgconn.flush())
         if is_left and not self._is_pushing:
-            self._loop.add_writer(self._socket, self._go_on, self._push)
+            # As what is read: not in the context of who sends.
+            self._context.run(self._loop.add_writer, self._socket, self._go_on, self._push)
         elif self._is_pushing and not is_left:
             self._loop.remove_writer(self._socket)
         self._is_pushing = is_left

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, Protocol
+from uuid import UUID
 
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 
@@ -35,15 +36,17 @@ class RunCallbacks(UsageCollector, GraphCallbackHandler):
 
     Args:
         fenced: holds the run's fence.
+        run_id: the run's, which its graph has too. A step may call a graph with a thread of its own, which stops alone.
     """
 
     ignore_agent = ignore_retriever = ignore_retry = ignore_custom_event = True
     # A lost fence ends the step.
     raise_error = True
 
-    def __init__(self, fenced: Fenced) -> None:
+    def __init__(self, fenced: Fenced, run_id: UUID) -> None:
         super().__init__()
         self._fenced = fenced
+        self._run_id = run_id
         self.has_stopped = False
         """Whether the graph waits: for an answer, or at a node where it was told to stop."""
         self._loop = asyncio.get_running_loop()
@@ -53,9 +56,9 @@ class RunCallbacks(UsageCollector, GraphCallbackHandler):
         """Whether LangChain need not call: a step is a chain to it, and a call takes longer than this look."""
         return self._fenced.is_certain
 
-    def on_interrupt(self, event: GraphInterruptEvent) -> None:  # noqa: ARG002 - LangGraph's signature
+    def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that the graph waits."""
-        self.has_stopped = True
+        self.has_stopped |= event.run_id == self._run_id
 
     async def on_chain_start(self, *_given: Any, **_named: Any) -> None:
         """Look at the fence.

@@ -194,7 +194,7 @@ class Execution:
         # Among many there is nothing to gain: it would only be in the way of those that are begun.
         if not (parts.starts.is_calm and may_begin_early(parts.workflows, self.claimed)):
             await begun()
-        callbacks = RunCallbacks(writer)
+        callbacks = RunCallbacks(writer, self.claimed.run_id)
         outcome = await self._outcome(writer, saver, callbacks, begun)
         # Also where it failed before it had come so far.
         await begun()
@@ -208,7 +208,7 @@ class Execution:
             async with acting_for(parts.pool, self.claimed.owner_id) as connection:
                 await usage.insert(connection, self.claimed, calls)
             return None
-        if not finished.rolled_back:
+        if not (finished.rolled_back or writer.is_torn):
             saver.leave_head()
         return finished.claim
 

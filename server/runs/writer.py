@@ -75,8 +75,8 @@ class RunWriter:
         self._told: list[Event] = []
         self._seq = 0
         self._held_back: list[Event] = []
-        # Whether events are lost to the log: then memory does not tell the same.
-        self._is_torn = False
+        self.is_torn = False
+        """Whether something was given up that others have seen: then memory tells something else than the database."""
         self._timer: asyncio.TimerHandle | None = None
         self._sent: asyncio.Future[dict[str, Any]] | None = None
         self._failure: Exception | None = None
@@ -117,17 +117,14 @@ class RunWriter:
             self._commit_within(_DELAY_SECONDS)
 
     def go_ahead(self) -> None:
-        """Let PostgreSQL take what has come together while the graph goes on, where it has nothing else to do.
+        """Let PostgreSQL store what has come together while the graph goes on, where it has nothing else to do.
 
         For when a step's state is told, which LangGraph does before the next step begins: all is told by then of what
         was saved. A run that goes on from there would leave the rest out.
         """
-        if len(self.unsaved.checkpoints) < _MANY or self._sent is not None or self._failure is not None:
-            return
-        has_events, now = bool(self._told), time.time()
-        sent = self._lanes.go_ahead(self._claimed.thread_id, _COMMIT, lambda: self._parameters(Packed()))
-        if sent is not None:
-            self._note(sent, now, has_events=has_events)
+        is_due = len(self.unsaved.checkpoints) >= _MANY and self._sent is None and self._failure is None
+        if is_due and self._lanes.is_calm(self._claimed.thread_id):
+            self._commit()
 
     def _commit_within(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -144,10 +141,9 @@ class RunWriter:
             FenceLost: another process has claimed a run on this thread since.
             psycopg.Error: the database did not take it.
         """
-        if self.unsaved or self._told:
+        if (self.unsaved or self._told) and self._failure is None:
             self._commit()
         if self._sent is not None:
-            self._lanes.hurry(self._claimed.thread_id)
             await asyncio.wait({self._sent})
         if self._failure is not None:
             raise self._failure
@@ -203,7 +199,7 @@ class RunWriter:
 
     def _end_feed(self, row: dict[str, Any]) -> None:
         """Show what was held back, and tell readers that this was all; else they find the rest in the log."""
-        if self._is_torn or row["following"] == self._claimed.run_id:
+        if self.is_torn or row["following"] == self._claimed.run_id:
             return
         if row["outcome"] == "kept":
             for event in self._held_back:
@@ -213,7 +209,7 @@ class RunWriter:
     def discard(self) -> None:
         """Forget what the database did not take, so that the run's end can be written."""
         self._failure = None
-        self._is_torn = True
+        self.is_torn = True
         self.unsaved = Unsaved()
         self._told.clear()
         self._stop_timer()
@@ -227,9 +223,6 @@ class RunWriter:
     def _commit(self) -> None:
         has_events, now = bool(self._told), time.time()
         sent = self._lanes.submit(self._claimed.thread_id, _COMMIT, self._parameters(Packed()), after=self._sent)
-        self._note(sent, now, has_events=has_events)
-
-    def _note(self, sent: "asyncio.Future[dict[str, Any]]", now: float, *, has_events: bool) -> None:
         sent.add_done_callback(lambda done: self._committed(done, now, has_events=has_events))
         self._sent = sent
 

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import psycopg
@@ -99,94 +101,72 @@ async def test_a_broken_connection_is_replaced(lanes: Lanes, url: str) -> None:
     assert len(await stored(url)) == 4
 
 
-async def settled(lanes: Lanes) -> UUID:
-    """Let a lane know the statement, and that nobody else is about; return a key."""
-    key = uuid4()
-    await lanes.submit(key, IN_TRANSACTION, (key, str(key)))
-    return key
-
-
-IN_TRANSACTION = (
-    "INSERT INTO lane_test (key, value) VALUES (%s, %s) RETURNING value, pg_current_xact_id()::text AS xact"
-)
-
-
-async def test_what_goes_ahead_shares_the_commit_of_its_keys_next(lanes: Lanes, url: str) -> None:
-    key = await settled(lanes)
-    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
-    assert first is not None
-    # One at a time.
-    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
-    second = await lanes.submit(key, IN_TRANSACTION, (key, "second"), after=first)
-    assert (await first)["xact"] == second["xact"]
-    assert await stored(url) == [str(key), "first", "second"]
-
-
-async def test_what_goes_ahead_is_committed_before_anothers(lanes: Lanes) -> None:
-    key = await settled(lanes)
-    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
-    assert first is not None
-    other = await lanes.submit(uuid4(), IN_TRANSACTION, (uuid4(), "other"))
-    assert first.done()
-    assert first.result()["xact"] != other["xact"]
-
-
-@pytest.mark.parametrize("hurries", [False, True])
-async def test_what_goes_ahead_is_committed_soon(
-    lanes: Lanes, url: str, monkeypatch: pytest.MonkeyPatch, *, hurries: bool
-) -> None:
-    monkeypatch.setattr("db.lane._AHEAD_SECONDS", 60 if hurries else 0.2)
-    key = await settled(lanes)
-    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
-    assert first is not None
-    await asyncio.sleep(0.05)
-    assert await stored(url) == [str(key)]
-    if hurries:
-        lanes.hurry(key)
-    async with asyncio.timeout(5):
-        await first
-    assert await stored(url) == [str(key), "first"]
-
-
 async def test_what_depends_on_a_failure_fails_too(lanes: Lanes, url: str) -> None:
-    key = await settled(lanes)
-    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, str(key)))
-    depends = lanes.submit(key, IN_TRANSACTION, (key, "depends"), after=first)
-    stands_alone = lanes.submit(key, IN_TRANSACTION, (key, "alone"))
-    assert first is not None
+    key = uuid4()
+    await lanes.submit(key, ADD, (key, "taken"))
+    first = lanes.submit(key, ADD, (key, "taken"))
+    depends = lanes.submit(key, ADD, (key, "depends"), after=first)
+    stands_alone = lanes.submit(key, ADD, (key, "alone"))
     for one in (first, depends):
         with pytest.raises(psycopg.errors.UniqueViolation):
             await one
     assert (await stands_alone)["value"] == "alone"
     # Also where it is sent later.
     with pytest.raises(psycopg.errors.UniqueViolation):
-        await lanes.submit(key, IN_TRANSACTION, (key, "late"), after=first)
-    assert await stored(url) == [str(key), "alone"]
+        await lanes.submit(key, ADD, (key, "late"), after=first)
+    assert await stored(url) == ["taken", "alone"]
 
 
-async def test_what_went_ahead_on_a_broken_connection_is_sent_again(lanes: Lanes, url: str) -> None:
-    key = await settled(lanes)
-    first = lanes.go_ahead(key, IN_TRANSACTION, lambda: (key, "first"))
-    assert first is not None
-    async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as other:
-        await other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    second = lanes.submit(key, IN_TRANSACTION, (key, "second"), after=first)
-    async with asyncio.timeout(10):
-        await asyncio.gather(first, second)
-    assert await stored(url) == [str(key), "first", "second"]
+async def test_what_depends_on_what_was_given_up_fails_too(
+    lanes: Lanes, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.lane._PATIENCE_SECONDS", 1.0)
+    found = await lanes.submit(uuid4(), "SELECT pg_backend_pid() AS pid WHERE %s", [True])
+    key = uuid4()
+    connect = AsyncMock(side_effect=psycopg.OperationalError("it is away"))
+    with monkeypatch.context() as away:
+        away.setattr("db.lane.Wire.connect", connect)
+        async with await psycopg.AsyncConnection.connect(for_psycopg(url), autocommit=True) as other:
+            await other.execute("SELECT pg_terminate_backend(%s)", (found["pid"],))
+        # While the lane is busy with this one, the others come together.
+        given_up = [lanes.submit(uuid4(), ADD, (uuid4(), "another's"))]
+        await asyncio.sleep(0.3)
+        given_up.append(lanes.submit(key, ADD, (key, "first")))
+        await asyncio.sleep(0.6)
+        depends = lanes.submit(key, ADD, (key, "depends"), after=given_up[-1])
+        for one in given_up:
+            with pytest.raises(psycopg.OperationalError):
+                await one
+    with pytest.raises(psycopg.OperationalError):
+        await depends
+    assert not await stored(url)
 
 
-async def test_among_others_nothing_goes_ahead(lanes: Lanes) -> None:
-    key = await settled(lanes)
+async def test_what_is_told_early_is_told_in_nobodys_context(lanes: Lanes) -> None:
+    """Whoever happened to connect would be found in the logs of others, and in what their graphs inherit."""
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def connect() -> None:
+        whose.set("another's")
+        await lanes.submit(uuid4(), ADD, (uuid4(), "first"))
+
+    await asyncio.create_task(connect())
+    await lanes.submit(uuid4(), ADD, (uuid4(), "second"), lambda _row: seen.append(whose.get()))
+    assert seen == ["nobody's"]
+
+
+async def test_a_lane_is_calm_while_one_uses_it_alone(lanes: Lanes) -> None:
+    key = uuid4()
+    assert not lanes.is_calm(key)
+    await lanes.submit(key, ADD, (key, "alone"))
+    assert lanes.is_calm(key)
     waiting = lanes.submit(key, "SELECT pg_sleep(0.1)::text AS slept WHERE %s", [True])
-    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
+    assert not lanes.is_calm(key)
     await waiting
-    await asyncio.gather(*(lanes.submit(uuid4(), ADD, (uuid4(), str(n))) for n in range(3)))
-    await asyncio.gather(*(lanes.submit(uuid4(), ADD, (uuid4(), str(n))) for n in range(3, 6)))
-    assert lanes.go_ahead(key, IN_TRANSACTION, lambda: pytest.fail("it is not sent")) is None
+    for first in (0, 3):
+        await asyncio.gather(*(lanes.submit(uuid4(), ADD, (uuid4(), str(n))) for n in range(first, first + 3)))
+    assert not lanes.is_calm(key)
 
 
 async def test_a_closed_lane_says_so(url: str) -> None:

@@ -190,37 +190,9 @@ def test_a_watch_that_got_lost_is_noticed(
         runner.run(lose())
 
 
-async def test_what_goes_ahead_is_committed_with_what_comes_next(wire: Wire) -> None:
-    await wire.execute(("CREATE TEMPORARY TABLE ahead (n INT UNIQUE)", []))
-    add = "INSERT INTO ahead VALUES (%s) RETURNING n"
-    # What the server does not know yet has to be prepared first.
-    assert not wire.go_ahead((add, [1]))
-    await wire.execute((add, [1]))
-    for number in (2, 3):
-        assert wire.go_ahead((add, [number]))
-    assert not wire.is_closed
-    assert await wire.commit([("SELECT count(*) AS n FROM ahead", [])]) == [{"n": 2}, {"n": 3}, {"n": 3}]
-    assert wire.go_ahead((add, [4]))
-    assert await wire.commit([]) == [{"n": 4}]
-
-
-async def test_what_goes_ahead_and_fails_takes_the_next_with_it(wire: Wire) -> None:
-    await wire.execute(("CREATE TEMPORARY TABLE ahead (n INT UNIQUE)", []))
-    add = "INSERT INTO ahead VALUES (%s) RETURNING n"
-    await wire.execute((add, [1]))
-    assert wire.go_ahead((add, [1]))
-    executed: list[object] = []
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        await wire.commit([(add, [2])], executed.append)
-    assert not executed
-    assert await wire.execute(("SELECT count(*) AS n FROM ahead", [])) == {"n": 1}
-
-
 async def test_who_is_not_answered_yet_keeps_others_from_sending(wire: Wire) -> None:
     waiting = asyncio.create_task(wire.execute(("SELECT pg_sleep(0.2)::text AS slept", [])))
     await asyncio.sleep(0.05)
     with pytest.raises(psycopg.OperationalError):
         await wire.execute(("SELECT 1", []))
-    with pytest.raises(psycopg.OperationalError):
-        wire.go_ahead(("SELECT 1", []))
     assert await waiting == {"slept": ""}

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.lanes import Lanes
 from server.runs import events, feed, writer
 from server.runs.feed import Feed
 from server.runs.model import FIRST, Event, EventId, RunStatus
@@ -41,7 +40,7 @@ async def test_events_are_seen_before_they_are_stored(
     runtime: Runtime, owner: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_DELAY_SECONDS", 30.0)
-    monkeypatch.setattr(Lanes, "go_ahead", lambda *_: None)
+    monkeypatch.setattr(writer.RunWriter, "go_ahead", lambda _: None)
     run_id = await runtime.engine.start(request(owner, seconds=1))
     seen = []
     async for one in runtime.engine.stream(owner, run_id):

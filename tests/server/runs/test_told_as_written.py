@@ -30,9 +30,13 @@ async def test_a_state_that_the_database_cannot_hold_is_an_error_for_all(
     async with await AsyncConnection.connect(for_psycopg(database_url), autocommit=True) as connection:
         await connection.execute(REFUSED.encode())
         try:
-            run_id = await runtime.engine.start(request(owner))
+            asked = request(owner)
+            run_id = await runtime.engine.start(asked)
             told = await runtime.engine.wait(owner, run_id, 10)
         finally:
             await connection.execute("DROP FUNCTION public.refuse_data() CASCADE")
     written = await runtime.engine.result(owner, run_id)
     assert (told.status, told.error_code) == (written.status, written.error_code) == (RunStatus.error, "INTERNAL")
+    # Nothing of it is remembered either: the thread goes on from what is stored.
+    after = await runtime.engine.wait(owner, await runtime.engine.start(asked), 10)
+    assert after.output == before.output
