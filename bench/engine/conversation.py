@@ -14,7 +14,7 @@ from bench.engine.servers import servers
 SAID: Final = (
     "A question of the usual length, as a customer asks it: when will it come, what does it cost, and why so? "
 )
-ROUNDS: Final = 5
+ROUNDS: Final = 9
 WINDOW: Final = 10
 """Turns over which one figure is taken: around the tenth, from the two hundredth, from the thousandth."""
 

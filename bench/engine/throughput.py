@@ -15,7 +15,7 @@ from bench.engine.client import Client
 from bench.engine.servers import Served, servers
 from tests.kit.processes import ROOT
 
-ROUNDS = 5
+ROUNDS = 12
 RUN = {"assistant_id": "three", "input": {"steps": []}}
 
 
@@ -58,8 +58,12 @@ async def pairs(served: Served, concurrency: int, runs: int) -> Rate:
     return Rate(len(taken) / seconds, (served.cpu_seconds - before) / len(taken) * 1e3, statistics.median(taken) * 1e3)
 
 
-async def compared(url: str, served: Served, of_floor: int, concurrency: int, runs: int) -> tuple[Rate, Rate]:
-    """Measure the floor at a concurrency, and the server at one, by turns: a machine changes from second to second."""
+async def compared(url: str, served: Served, of_floor: int, concurrency: int, runs: int) -> tuple[Rate, Rate, Rate]:
+    """Measure the floor at a concurrency, and the server at one, by turns: a machine changes from second to second.
+
+    Returns:
+        The floor, the server, and the server as a part of the floor of the same moment; the median of each.
+    """
     rounds = [
         (
             await asyncio.to_thread(floor, url, of_floor, runs // ROUNDS),
@@ -68,7 +72,8 @@ async def compared(url: str, served: Served, of_floor: int, concurrency: int, ru
         for _ in range(ROUNDS)
     ]
     floors, founds = zip(*rounds, strict=True)
-    return _median(floors), _median(founds)
+    ratios = [Rate(*(b / a for a, b in zip(astuple(base), astuple(found), strict=True))) for base, found in rounds]
+    return _median(floors), _median(founds), _median(ratios)
 
 
 def _median(rates: Sequence[Rate]) -> Rate:
@@ -81,10 +86,10 @@ async def measure(url: str, data: Path, runs: int) -> None:
         with servers(url, data, count) as served:
             await pairs(served, 8, 300 * count)
             for concurrency in cases:
-                base, found = await compared(url, served, min(concurrency, 16), concurrency, runs)
+                base, found, ratio = await compared(url, served, min(concurrency, 16), concurrency, runs)
                 print(
                     f"{count} process(es), concurrency {concurrency}: {found.rate:.0f} runs/s"
-                    f" = {found.rate / base.rate:.2f} of the floor's {base.rate:.0f} at {min(concurrency, 16)},"
-                    f" CPU {found.cpu:.2f} ms = {found.cpu / base.cpu:.2f} of {base.cpu:.2f},"
-                    f" p50 {found.p50:.2f} ms = {found.p50 / base.p50:.2f} of {base.p50:.2f}"
+                    f" = {ratio.rate:.2f} of the floor's {base.rate:.0f} at {min(concurrency, 16)},"
+                    f" CPU {found.cpu:.2f} ms = {ratio.cpu:.2f} of {base.cpu:.2f},"
+                    f" p50 {found.p50:.2f} ms = {ratio.p50:.2f} of {base.p50:.2f}"
                 )
